@@ -1,0 +1,1 @@
+"""Directional derivatives of any order, one estimator a file."""

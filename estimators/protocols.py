@@ -1,0 +1,145 @@
+"""The smallest protocols estimators work on, and how a user's model is brought into them.
+
+===================== ============================================================================================
+``function``          any f mapping (B, D) to (B,), row by row
+``score``             a vector field s mapping (B, D) to (B, D); taken from ``model.score`` or as ∇ of the log-density
+``layers``            an ``nn.Sequential`` of affine and pointwise layers with one output, or an object whose
+                      ``layers`` is one
+``conditional_scores`` ``context(x) -> (B, D, C)``, row d seeing only x before d, and
+                      ``conditional_score(context, x) -> (B, D)``
+``equilibrium``       ``initial(x) -> z``, ``layer(z, x) -> z``, ``head(z, x) -> (B,)``
+``flow``              ``log_density(x, constant_log_dets=True) -> (B,)``
+===================== ============================================================================================
+
+A model is an object with ``log_density(x) -> (B,)``, or ``score(x) -> (B, D)``, or both. A plain callable, or an
+``nn.Sequential`` that ends in one output, is taken as a log-density.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+NEEDS = ("function", "score", "layers", "conditional_scores", "equilibrium", "flow")
+
+_METHODS = {
+    "conditional_scores": ("context", "conditional_score"),
+    "equilibrium": ("initial", "layer", "head"),
+    "flow": ("log_density",),
+}
+
+
+def adapt(model: Any, needs: str) -> Any:
+    """Bring ``model`` into the protocol ``needs``.
+
+    Raises:
+        NotImplementedError: the model does not offer it.
+    """
+    if needs == "function":
+        return as_function(model)
+    if needs == "score":
+        return as_score(model)
+    if needs == "layers":
+        return as_layers(model)
+    missing = [name for name in _METHODS[needs] if not callable(getattr(model, name, None))]
+    if missing:
+        raise NotImplementedError(f"needs {needs}: {_name(model)} has no {' and no '.join(missing)}")
+    return model
+
+
+def as_function(model: Any) -> Callable[[Tensor], Tensor]:
+    """The log-density (or any f) as a function of (B, D) whose values are checked to be (B,).
+
+    Raises:
+        NotImplementedError: the model is neither callable nor has ``log_density``.
+    """
+    log_density = getattr(model, "log_density", None)
+    if log_density is not None:
+        return _Checked(log_density)
+    if isinstance(model, nn.Sequential):
+        return _Checked(model, squeeze=True)
+    if hasattr(model, "score") or not callable(model):
+        raise NotImplementedError(f"needs function: {_name(model)} has no log_density and is not a function")
+    return model if isinstance(model, _Checked) else _Checked(model)
+
+
+def as_score(model: Any) -> Callable[[Tensor], Tensor]:
+    """The score s = ∇ log p as a vector field, (B, D) to (B, D).
+
+    Taken from ``model.score`` where there is one, else by one reverse pass through the log-density; the points handed
+    to the result then need not require gradients, and its values are differentiable in them and in θ while gradients
+    are enabled.
+
+    Raises:
+        NotImplementedError: the model has neither ``score`` nor a log-density.
+    """
+    score = getattr(model, "score", None)
+    return _CheckedScore(score) if score is not None else _GradientScore(as_function(model))
+
+
+def as_layers(model: Any) -> nn.Sequential:
+    """The layers of a sequential model.
+
+    Raises:
+        NotImplementedError: the model is no ``nn.Sequential`` and has none called ``layers``.
+    """
+    layers = model if isinstance(model, nn.Sequential) else getattr(model, "layers", None)
+    if not isinstance(layers, nn.Sequential):
+        raise NotImplementedError(f"needs layers: {_name(model)} is no nn.Sequential and has none called layers")
+    return layers
+
+
+def leaf(x: Tensor) -> Tensor:
+    """x itself if it already requires gradients (they then flow on into its history), else a detached leaf."""
+    return x if x.requires_grad else x.detach().requires_grad_(True)
+
+
+class _Checked:
+    """f with its result's shape checked: a (B, 1) result would broadcast to (B, B) without a word."""
+
+    def __init__(self, f: Callable[[Tensor], Tensor], squeeze: bool = False) -> None:
+        self.f, self.squeeze = f, squeeze
+
+    def __call__(self, x: Tensor) -> Tensor:
+        y = self.f(x)
+        if self.squeeze and tuple(y.shape) == (*x.shape[:-1], 1):
+            return y.squeeze(-1)
+        if tuple(y.shape) != tuple(x.shape[:-1]):
+            raise ValueError(
+                f"f has to map {tuple(x.shape)} to {tuple(x.shape[:-1])}, one value a row; it returned {tuple(y.shape)}"
+            )
+        return y
+
+
+class _CheckedScore:
+    """A vector field with its result's shape checked."""
+
+    def __init__(self, s: Callable[[Tensor], Tensor]) -> None:
+        self.s = s
+
+    def __call__(self, x: Tensor) -> Tensor:
+        y = self.s(x)
+        if tuple(y.shape) != tuple(x.shape):
+            raise ValueError(f"score has to map {tuple(x.shape)} to the same shape; it returned {tuple(y.shape)}")
+        return y
+
+
+class _GradientScore:
+    """∇f by one reverse pass, differentiable while gradients are enabled."""
+
+    def __init__(self, f: Callable[[Tensor], Tensor]) -> None:
+        self.f = f
+
+    def __call__(self, x: Tensor) -> Tensor:
+        create_graph = torch.is_grad_enabled()
+        with torch.enable_grad():
+            x = leaf(x)
+            (s,) = torch.autograd.grad(self.f(x).sum(), x, create_graph=create_graph, materialize_grads=True)
+        return s
+
+
+def _name(model: Any) -> str:
+    return getattr(model, "__name__", None) or type(model).__name__

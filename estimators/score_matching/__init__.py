@@ -1,0 +1,1 @@
+"""Score-matching objectives, one estimator a file."""
