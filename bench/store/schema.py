@@ -1,0 +1,89 @@
+"""The store's tables, how a file is known to be ours, and how an older one is brought forward."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from bench.columns import OUTCOMES
+from bench.store.errors import StoreError
+from bench.store.values import SQL_TYPES, TYPES
+
+APPLICATION_ID = 0x45424E43  # "EBNC", kept in the file's header
+SCHEMA_VERSION = 1
+
+# From version → what brings a store of that version to the next, inside one transaction.
+MIGRATIONS: Mapping[int, Callable[[sqlite3.Connection], None]] = {}
+
+_CONSTRAINTS = {
+    "key": "NOT NULL UNIQUE",
+    "finished": "NOT NULL",
+    "outcome": "CHECK (outcome IN (" + ", ".join(f"'{outcome}'" for outcome in OUTCOMES) + "))",
+}
+
+
+def _columns() -> str:
+    return ",\n".join(f'"{name}" {SQL_TYPES[kind]} {_CONSTRAINTS.get(name, "")}' for name, kind in TYPES.items())
+
+
+# AUTOINCREMENT: sqlite_sequence remembers the largest id, which bounds the search for rows in a damaged file.
+# `extra` and `output` come last, so that they alone spill to overflow pages, and a row can be read without them.
+TABLES = (
+    f"CREATE TABLE rows (id INTEGER PRIMARY KEY AUTOINCREMENT,\n{_columns()})",
+    "CREATE INDEX rows_finished ON rows (finished, key)",
+    "CREATE TABLE runs (id INTEGER PRIMARY KEY, title TEXT NOT NULL, command TEXT NOT NULL, started TEXT NOT NULL, "
+    "machine TEXT, commit_id TEXT, seeds TEXT)",
+    "CREATE TABLE replaced (id INTEGER PRIMARY KEY, key TEXT NOT NULL, replaced_at TEXT NOT NULL, row TEXT NOT NULL)",
+)
+
+
+def prepare(connection: sqlite3.Connection, path: Path) -> None:
+    """Create the tables in a new file; refuse a file that is not ours; bring an older one forward.
+
+    Raises:
+        StoreError: not ours, or of a version that cannot be read.
+    """
+    if _state(connection, path) == SCHEMA_VERSION:
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        version = _state(connection, path)  # again, under the lock: another process may have been first
+        if version == 0:
+            for statement in TABLES:
+                connection.execute(statement)
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        for step in range(version or SCHEMA_VERSION, SCHEMA_VERSION):
+            MIGRATIONS[step](connection)
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _state(connection: sqlite3.Connection, path: Path) -> int:
+    """The version of the store: 0 for a file without tables.
+
+    Raises:
+        StoreError: not ours, or of a version that cannot be read.
+    """
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if application == 0 and version == 0 and tables == 0:
+        return 0
+    if application != APPLICATION_ID:
+        raise StoreError(f"store {path}: an SQLite file, but not a store of this benchmark; give another path")
+    if version > SCHEMA_VERSION:
+        raise StoreError(
+            f"store {path}: written by a newer checkout (schema version {version}, this one reads "
+            f"{SCHEMA_VERSION}); update the checkout, or give another path"
+        )
+    if any(step not in MIGRATIONS for step in range(version, SCHEMA_VERSION)):
+        raise StoreError(
+            f"store {path}: of schema version {version}, this checkout reads {SCHEMA_VERSION} and knows no way "
+            "from there; give another path"
+        )
+    return version
