@@ -1,0 +1,38 @@
+"""Plugin files: estimators of third parties, loaded into the registry by path."""
+
+from __future__ import annotations
+
+import traceback
+from pathlib import Path
+
+from bench.sweep.errors import PluginError
+
+
+def load_plugin(path: str | Path) -> tuple[str, ...]:
+    """Load one file of estimators, and return their names.
+
+    Raises:
+        PluginError: there is no such file, it does not import (its exception is the cause), or it registers nothing.
+    """
+    import estimators
+
+    try:
+        names = estimators.load_file(path)
+    except FileNotFoundError as error:
+        if not Path(path).is_file():
+            raise PluginError(f"no plugin file at {path}") from None
+        raise _broken(path, error) from error
+    except (Exception, SystemExit) as error:
+        raise _broken(path, error) from error
+    if not names:
+        raise PluginError(f"plugin {path} registers no estimator; put @estimators.register(…) on a function")
+    return names
+
+
+def _broken(path: str | Path, error: BaseException) -> PluginError:
+    resolved = str(Path(path).resolve())
+    own = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == resolved]
+    line = getattr(error, "lineno", None) if isinstance(error, SyntaxError) else own[-1].lineno if own else None
+    where = f"{path}:{line}" if line else f"{path}"
+    message = " ".join(str(error).split()) or "(no message)"
+    return PluginError(f"plugin {where} does not import: {type(error).__name__}: {message}")
