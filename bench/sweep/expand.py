@@ -12,7 +12,6 @@ import estimators
 from bench.point import Point, ProblemSpec
 from bench.sweep import vocabulary
 from bench.sweep.axes import AXES, POINT_AXES, PROBLEM_AXES
-from bench.sweep.errors import SweepError
 from bench.sweep.rules import check_names
 from bench.sweep.study import Entry, Study
 from estimators.arguments import check_options
@@ -113,8 +112,10 @@ def _points(study: Study, entries: list[tuple[Entry, list[dict[str, Any]]]]) -> 
     for values in itertools.product(*(study.grid[axis] for axis in _WALKED)):
         at = dict(zip(_WALKED, values, strict=True))
         spec = ProblemSpec(**{axis: at[axis] for axis in PROBLEM_AXES})
-        for axis, objection in vocabulary.objections(spec):
-            study.refuse(axis, at[axis], objection)
+        objection = vocabulary.objection(spec)
+        if objection:
+            axis, message = objection
+            study.refuse(axis, at[axis], message)
         for entry, combinations in entries:
             estimator = estimators.get(entry.name)
             for options in combinations:
@@ -149,7 +150,7 @@ def _repeats(point: Point, study: Study) -> str:
     """Whether it differs from an earlier point only in an axis that its model does not heed."""
     spec = point.problem
     for axis in PROBLEM_AXES:
-        if axis in vocabulary.ignores(spec.model) and getattr(spec, axis) != study.grid[axis][0]:
+        if vocabulary.ignores(spec, axis) and getattr(spec, axis) != study.grid[axis][0]:
             return f"model {spec.model} has no {axis}: the same problem as at {axis} {study.grid[axis][0]}"
     return ""
 

@@ -69,7 +69,7 @@ class Source:
         """
         lines = self.text.splitlines()
         numbers = self._section(study, section) or self._section(study, "") or range(len(lines))
-        pattern = re.compile(rf"""(?:^|[\s,{{])["']?{re.escape(key)}["']?\s*=""")
+        pattern = re.compile(rf"""(?:^|[\s,.{{])["']?{re.escape(key)}["']?\s*=""")
         start = next((n for n in numbers if key and pattern.search(_bare(lines[n]))), None)
         if start is None:
             return numbers[0] + 1 if numbers else 1

@@ -1,49 +1,35 @@
-"""Which models, data and activations there are, and what a model can serve; asked of the rooms that know."""
+"""Which models, data and activations there are, and what a model can serve; asked of the room that knows."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import bench.problems  # noqa: F401  (importing the room registers its models)
-from bench import data
+from bench import problems
 from bench.point import ProblemSpec
-from bench.problems.activations import ACTIVATIONS
-from bench.problems.registry import model
-from estimators.arguments import close_matches
 
 
-def objections(spec: ProblemSpec) -> Iterator[tuple[str, str]]:
+def objection(spec: ProblemSpec) -> tuple[str, str] | None:
     """What keeps a problem from being built: the axis at fault, and a line on what is allowed."""
     try:
-        family = model(spec.model)
+        problems.check(spec)
     except ValueError as error:
-        yield "model", str(error)
-        return
-    if spec.activation not in ACTIVATIONS:
-        yield "activation", f"no activation called {spec.activation!r}" + close_matches(spec.activation, ACTIVATIONS)
-    if spec.data not in data.DATA:
-        yield "data", f"no data called {spec.data!r}" + close_matches(spec.data, data.DATA)
-        return
-    if family.dims is not None and spec.dim not in family.dims:
-        dims = family.dims
-        words = f"{dims.start}…{dims.stop - 1}" if isinstance(dims, range) else " or ".join(map(str, dims))
-        yield "dim", f"model {spec.model!r} has dim {words}; got {spec.dim}"
-    try:
-        data.check(spec.data, spec.dim, spec.batch)
-    except ValueError as error:
-        yield "batch" if "batch" in str(error) else "dim", str(error)
+        message = str(error)
+        named = {"model": problems.MODELS, "data": problems.DATA, "activation": problems.ACTIVATIONS}
+        for axis, known in named.items():
+            if getattr(spec, axis) not in known:
+                return axis, message
+        return ("batch" if "batch" in message else "dim"), message
+    return None
 
 
 def misfit(spec: ProblemSpec, quantity: str, needs: str) -> str:
     """Why an estimator that needs this protocol cannot be measured on this model; empty if it can."""
-    family = model(spec.model)
-    if quantity not in family.quantities:
-        return f"model {spec.model} serves {', '.join(family.quantities)}; not {quantity}"
-    if needs not in family.needs:
-        return f"model {spec.model} offers {', '.join(family.needs)}; not {needs}"
+    quantities, offered = problems.quantities(spec.model), problems.needs(spec.model)
+    if quantity not in quantities:
+        return f"model {spec.model} serves {', '.join(quantities)}; not {quantity}"
+    if needs not in offered:
+        return f"model {spec.model} offers {', '.join(offered)}; not {needs}"
     return ""
 
 
-def ignores(name: str) -> frozenset[str]:
-    """The axes that a model does not heed: points that differ in them alone are one problem."""
-    return frozenset({"depth", "width", "activation", "residual"} - set(model(name).reads))
+def ignores(spec: ProblemSpec, axis: str) -> bool:
+    """Whether the problem's model does not heed an axis: points that differ in it alone are one problem."""
+    return axis in ("depth", "width", "activation", "residual") and axis not in problems.MODELS[spec.model].reads
