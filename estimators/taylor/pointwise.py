@@ -1,0 +1,173 @@
+"""φ(u) of a series u for a function φ of one variable, and its θ-gradient by hand.
+
+Written as custom autograd Functions because a composed recurrence leaves O(T²) small nodes in the graph: at order 6 on
+(128, 128) the hand-written adjoint makes the step 2.4 times faster, at order 2 it saves a third of the layer's traffic.
+
+The adjoint is short. Differentiating z(t) = φ(u(t)) in u_j shifts the series of d(t) = φ'(u(t)): ∂z_k/∂u_j = d_{k−j}.
+So ū_j = Σ_{k ≥ j} z̄_k d_{k−j}, and d is at hand, because the forward recurrences are built from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from estimators.taylor.frame import Coefficients, Frame, add
+from estimators.taylor.series import Series
+
+Recurrence = Callable[[Coefficients, Frame, bool], tuple[Coefficients, Coefficients]]
+Derivatives = Callable[[Tensor], tuple[Tensor, Tensor, Tensor]]
+
+
+@dataclass(frozen=True)
+class Pointwise:
+    """A function φ of one variable.
+
+    Attributes:
+        name: for messages.
+        value: φ.
+        recurrence: (u, frame, last) → (z, d): the coefficients of φ(u) and of φ'(u) in O(K²) products; d_K only if
+            `last` (it serves the adjoint alone).
+        derivatives: u_0 → φ', φ'', φ''', for the fused order 2; without it order 2 takes the recurrence too.
+    """
+
+    name: str
+    value: Callable[[Tensor], Tensor]
+    recurrence: Recurrence
+    derivatives: Derivatives | None = None
+
+    def __call__(self, x: Series) -> Series:
+        """φ(x)."""
+        frame, rows = x.frame, x.rows
+        if not any(x.present[1:]):
+            return Series(self.value(rows), frame, x.present)
+        if type(rows) is not Tensor:  # a series of series: only plain operations nest
+            return Series.from_coefficients(self.recurrence(x.coefficients, frame, False)[0], frame)
+        if self.derivatives is not None and frame.order <= 2 and frame.count(frame.order) == 1 and x.present[1]:
+            present = (True,) * (frame.order + 1)
+            return Series(_SecondOrder.apply(rows, self, x.present, frame), frame, present)
+        packed = _AnyOrder.apply(rows, self, x.present, frame)
+        return Series(packed, frame, _filled(x.present))
+
+
+def _filled(present: tuple[bool, ...]) -> tuple[bool, ...]:
+    """The orders that a nonlinear function of the series has: those that sums of the given ones reach."""
+    reached = {0}
+    for k in range(1, len(present)):
+        if present[k] or any(present[i] and k - i in reached for i in range(1, k)):
+            reached.add(k)
+    return tuple(k in reached for k in range(len(present)))
+
+
+class _SecondOrder(torch.autograd.Function):
+    """Order 2 with R directions and one top row c_2 = Σ_r w_r c_2^(r), in closed form.
+
+    z_0 = φ, z_1 = φ' u_1, z_2 = φ' u_2 + ½ φ'' S with S = Σ_r w_r u_1². At order 1 only the first two.
+    """
+
+    @staticmethod
+    def forward(ctx, rows: Tensor, phi: Pointwise, present: tuple[bool, ...], frame: Frame) -> Tensor:
+        directions = frame.directions
+        u0, u1 = rows[:1], rows[1 : 1 + directions]
+        first, second, third = phi.derivatives(u0)
+        out = rows.new_empty(1 + directions + (frame.order == 2), *rows.shape[1:])
+        out[:1] = phi.value(u0)
+        torch.mul(first, u1, out=out[1 : 1 + directions])
+        squares = None
+        if frame.order == 2:
+            squares = frame.sum_products(u1, u1)
+            torch.mul(second, squares, out=out[-1:]).mul_(0.5)
+            if present[2]:
+                out[-1:].addcmul_(first, rows[-1:])
+        if ctx.needs_input_grad[0]:
+            ctx.save_for_backward(rows, first, second, third if frame.order == 2 else None, squares)
+            ctx.phi, ctx.present, ctx.frame = phi, present, frame
+        return out
+
+    @staticmethod
+    def backward(ctx, grad: Tensor):
+        rows, first, second, third, squares = ctx.saved_tensors
+        frame, directions = ctx.frame, ctx.frame.directions
+        if torch.is_grad_enabled():
+            return _through_graph(ctx, rows, grad), None, None, None
+        u1, g1 = rows[1 : 1 + directions], grad[1 : 1 + directions]
+        out = torch.empty_like(rows)
+        torch.mul(first, g1, out=out[1 : 1 + directions])
+        to_value = u1 * g1 if directions == 1 else torch.sum(u1 * g1, 0, keepdim=True)
+        if frame.order == 2:
+            g2 = grad[-1:]
+            if ctx.present[2]:
+                to_value.addcmul_(rows[-1:], g2)
+                torch.mul(first, g2, out=out[-1:])
+            weighted = second * g2
+            if frame.weights is not None:
+                u1 = u1 * frame.weights.view(-1, *(1,) * (u1.dim() - 1))
+            out[1 : 1 + directions].addcmul_(weighted, u1)
+        torch.mul(second, to_value, out=out[:1]).addcmul_(first, grad[:1])
+        if frame.order == 2:
+            out[:1].addcmul_(third * squares, g2, value=0.5)
+        return out, None, None, None
+
+
+class _AnyOrder(torch.autograd.Function):
+    """Any order and any directions: recurrences forward, the shifted series of φ' backward."""
+
+    @staticmethod
+    def forward(ctx, rows: Tensor, phi: Pointwise, present: tuple[bool, ...], frame: Frame) -> Tensor:
+        z, d = phi.recurrence(Series(rows, frame, present).coefficients, frame, ctx.needs_input_grad[0])
+        if ctx.needs_input_grad[0]:
+            ctx.save_for_backward(rows, *d)
+            ctx.phi, ctx.present, ctx.frame = phi, present, frame
+        return Series.from_coefficients(z, frame).rows
+
+    @staticmethod
+    def backward(ctx, grad: Tensor):
+        rows, *d = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            return _through_graph(ctx, rows, grad), None, None, None
+        frame, order = ctx.frame, ctx.frame.order
+        g = Series(grad, frame, _filled(ctx.present)).coefficients
+        if frame.weights is not None and g[order] is not None:  # how the top row meets each direction
+            top = g[order] * frame.weights.view(-1, *(1,) * (grad.dim() - 1))
+        else:
+            top = g[order]
+        out = torch.empty_like(rows)
+        for j, target in enumerate(Series(out, frame, ctx.present).coefficients):
+            if target is None:
+                continue
+            target.zero_()
+            for k in range(j, order + 1):
+                if g[k] is None or d[k - j] is None:
+                    continue
+                cotangent = top if k == order and 0 < j < k else g[k]
+                if j == 0 and cotangent.shape[0] > 1:
+                    target.add_((cotangent * d[k]).sum(0, keepdim=True))
+                elif j == 0 and d[k].shape[0] > 1:
+                    target.add_((cotangent * d[k]).sum(0, keepdim=True))
+                else:
+                    target.addcmul_(cotangent, d[k - j])
+        return out, None, None, None
+
+
+def _through_graph(ctx, rows: Tensor, grad: Tensor) -> Tensor:
+    """The same adjoint, differentiable once more: through the recurrence's own graph."""
+    u = Series(rows, ctx.frame, ctx.present)
+    z = Series.from_coefficients(ctx.phi.recurrence(u.coefficients, ctx.frame, False)[0], ctx.frame).rows
+    (result,) = torch.autograd.grad(z, rows, grad, create_graph=True)
+    return result
+
+
+def chain(u: Coefficients, rate: Coefficients, slope: Coefficients, frame: Frame, value: Tensor) -> Coefficients:
+    """Coefficients of z with z' = slope·u', from z_0 = value."""
+    return [value, *(frame.integrate(rate, slope, k) for k in range(1, frame.order + 1))]
+
+
+def weighted(a: Tensor | None, factor: Tensor) -> Tensor | None:
+    """a·factor; a structural zero stays one."""
+    return None if a is None else a * factor
+
+
+__all__ = ["Pointwise", "add", "chain", "weighted"]
