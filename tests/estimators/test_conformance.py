@@ -1,0 +1,44 @@
+"""Every property of the conformance battery, over the whole registry: a new estimator is tested by being registered."""
+
+import pytest
+import torch
+
+import estimators
+from estimators import testing
+
+
+@pytest.mark.parametrize("prop", testing.PROPERTIES)
+@pytest.mark.parametrize("name", estimators.names())
+def test_property(name, prop):
+    report = testing.check(name, only=(prop,))
+    if prop in report.skipped:
+        pytest.skip(report.skipped[prop])
+
+
+LAWS = ("gaussian", "sphere", "orthonormal", "coordinate", "rademacher")
+
+
+@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize("name", [n for n in estimators.names() if "law" in estimators.get(n).options])
+def test_unbiased_with_every_law_it_accepts(name, law):
+    est = estimators.get(name)
+    subject = testing.Subject(est, {"law": law, **({"probes": 2} if "probes" in est.options else {})})
+    try:
+        for case in subject.cases():
+            subject.call(case)
+    except ValueError as refusal:
+        assert "law" in str(refusal)
+        pytest.skip(f"refused: {refusal}")
+    testing.check(name, only=("unbiased",), **subject.options)
+
+
+@pytest.mark.parametrize("chunk", [1, 2, None])
+@pytest.mark.parametrize("name", [n for n in estimators.names() if "chunk" in estimators.get(n).options])
+def test_chunk_changes_nothing(name, chunk):
+    est = estimators.get(name)
+    probes = {"probes": 3} if "probes" in est.options else {}
+    for case in testing.Subject(est, {}).cases():
+        values = [testing.Subject(est, {**probes, "chunk": c}).call(case, seed=5) for c in (chunk, 3)]
+        gradients = [testing.theta_gradient(v, case) for v in values]
+        torch.testing.assert_close(values[0], values[1], rtol=1e-12, atol=1e-12)
+        torch.testing.assert_close(gradients[0], gradients[1], rtol=1e-12, atol=1e-12)
