@@ -1,0 +1,292 @@
+"""Measuring points: the solo pass, and the timing of windows. Knows processes and rows; knows no store and no sweep."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import psutil
+import torch
+
+import bench
+import estimators
+from bench import key, machine
+from bench.meters import anchor
+from bench.point import Point, ProblemSpec
+from bench.process.workers import Ended, ForkServer, Launcher, Spawner, StartError, Worker
+from bench.statistics.bootstrap import median_interval
+from bench.timing import LIVE_WORKERS, Entry, Failed, interleave, median_ratio
+
+POINTS_IN_A_WINDOW = LIVE_WORKERS - 1
+REFERENCE_TIMEOUT_S = 1800.0
+DEFAULT_TIMEOUT_S = 60.0
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a worker may use."""
+
+    timeout_s: float = DEFAULT_TIMEOUT_S
+    memory_bytes: int = 0
+
+    @classmethod
+    def of_this_machine(cls, timeout_s: float = DEFAULT_TIMEOUT_S, memory_gib: float | None = None) -> Limits:
+        """The limits given, by default four fifths of the machine's memory."""
+        memory = int(memory_gib * 2**30) if memory_gib else psutil.virtual_memory().total * 4 // 5
+        return cls(timeout_s, memory)
+
+    def describe(self) -> str:
+        """How the limits are enforced, for the row."""
+        return (
+            f"{self.timeout_s:g} s wall-clock, kept by the coordinator; {self.memory_bytes / 2**30:.3g} GiB, "
+            "by RLIMIT_DATA in each process and by sampling the whole process family"
+        )
+
+
+class Bench:
+    """The machinery of one run: warm fork-servers, limits, plugins. A context manager; nothing survives it."""
+
+    def __init__(
+        self,
+        limits: Limits | None = None,
+        plugins: Sequence[str] = (),
+        problem_files: Sequence[str] = (),
+        predict: bool = True,
+    ) -> None:
+        self.limits = limits or Limits.of_this_machine()
+        self.plugins, self.problem_files = [str(p) for p in plugins], [str(p) for p in problem_files]
+        self.predict = predict
+        self._launchers: dict[str, Launcher] = {}
+        self._lock = threading.Lock()
+        self._rates: dict[tuple[str, str, int], float | None] = {}
+        self._machine = json.dumps(machine.fingerprint(), sort_keys=True)
+        self._commit = machine.commit()
+
+    def __enter__(self) -> Bench:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End all workers and fork-servers."""
+        for launcher in self._launchers.values():
+            launcher.close()
+        self._launchers.clear()
+
+    # Workers
+
+    def worker(self, device: str, cpus: list[int] | None = None) -> Worker:
+        """A fresh worker for a device, which has proved that it imported our estimators and our bench."""
+        return self._launcher("cuda" if device.startswith("cuda") else "cpu").start(self.limits.memory_bytes, cpus)
+
+    def _launcher(self, kind: str) -> Launcher:
+        with self._lock:
+            if kind not in self._launchers:
+                self._launchers[kind] = Spawner() if kind == "cuda" else ForkServer("fake" if kind == "fake" else "")
+                if isinstance(launcher := self._launchers[kind], ForkServer):
+                    check_origins(launcher.origins)
+            return self._launchers[kind]
+
+    def open(self, worker: Worker, point: Point) -> None:
+        """Load a point into a worker.
+
+        Raises:
+            Failed: the worker says why not.
+            Ended: it died of it.
+        """
+        answer = worker.ask({"do": "open", **self._opening(point)}, self.limits.timeout_s)
+        if "outcome" in answer:
+            raise Failed(answer["outcome"], answer["reason"])
+        check_origins(answer)
+
+    def _opening(self, point: Point) -> dict[str, Any]:
+        return {"point": point.to_json(), "plugins": self.plugins, "problems": self.problem_files}
+
+    # The solo pass
+
+    def reference(self, spec: ProblemSpec, quantity: str, order: int, target: str, threads: int) -> str:
+        """Have the exact reference computed and kept; returns why it cannot be, or nothing."""
+        request = {
+            "do": "reference",
+            "spec": asdict(spec),
+            "quantity": quantity,
+            "order": order,
+            "target": target,
+            "threads": threads,
+            "problems": self.problem_files,
+        }
+        worker = self.worker("cpu")
+        try:
+            answer = worker.ask(request, max(REFERENCE_TIMEOUT_S, self.limits.timeout_s))
+            return "" if answer["outcome"] == "ok" else answer["reason"]
+        except Ended as ended:
+            return ended.reason
+        finally:
+            worker.close()
+
+    def solo(self, point: Point, reference_problem: str = "", cpus: list[int] | None = None) -> Row:
+        """Everything about a point but its time: one process, within limits; the row says how it ended.
+
+        Args:
+            point: what to measure.
+            reference_problem: why there is no reference to compare with, if there is none.
+            cpus: the cores the worker may use.
+        """
+        started = time.monotonic()
+        row: Row = {**self.identity(point), "extra": {"limits": self.limits.describe()}}
+        parts: Row = {}
+        worker = self.worker(point.device, cpus)
+        try:
+            self.open(worker, point)
+            request = {"do": "solo", "reference": not reference_problem}
+            ending = worker.ask(request, self.limits.timeout_s, parts.update)
+            outcome, reason = ending["outcome"], ending["reason"]
+        except (Failed, Ended) as failure:
+            outcome, reason = failure.outcome, failure.reason
+        row["output"] = worker.close()
+        for name in ("throttled", "others_on_device"):
+            if name in parts:
+                row["extra"][name] = parts.pop(name)
+        row |= parts
+        if outcome == "ok" and reference_problem:
+            reason = f"no reference: {reference_problem}"
+        if self.predict and outcome in ("ok", "nonfinite", "out_of_memory", "timeout"):
+            row["predicted_peak_bytes"], why = self.predicted_peak_bytes(point)
+            if why:
+                row["extra"]["no_prediction"] = why
+        row |= {"outcome": outcome, "reason": reason, "duration_s": time.monotonic() - started}
+        return row
+
+    def predicted_peak_bytes(self, point: Point) -> tuple[int | None, str]:
+        """The step's peak on fake tensors, and why there is none."""
+        worker = self._launcher("fake").start(self.limits.memory_bytes)
+        try:
+            answer = worker.ask({"do": "predict", **self._opening(replace(point, device="cpu"))}, self.limits.timeout_s)
+            return answer.get("predicted_peak_bytes"), answer.get("reason", "")
+        except Ended as ended:
+            return None, ended.reason
+        finally:
+            worker.close()
+
+    def identity(self, point: Point) -> Row:
+        """The identity and provenance columns of a point's row."""
+        source = key.estimator_source(point.estimator)
+        return {
+            **point.identity(),
+            "key": key.key(point, source, machine.hardware_class(point.device)),
+            "commit": self._commit,
+            "estimator_source": source,
+            "method_version": key.METHOD_VERSION,
+            "machine": self._machine,
+            "torch_version": torch.__version__,
+            "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+
+    # Timing
+
+    def time(self, points: Sequence[Point], rows: Sequence[Row]) -> list[Row]:
+        """Time one window of points, interleaved with the anchor; rows come back with times, or with how they failed."""
+        started = time.monotonic()
+        cpus = timing_cpus(points[0].threads)
+        group = uuid.uuid4().hex[:12]
+        base_point = replace(points[0], estimator=anchor.NAME, options={})
+        entries = [self._entry(point, cpus) for point in (base_point, *points)]
+        try:
+            interleave(entries, timeout_s=self.limits.timeout_s)
+        finally:
+            outputs = [entry.worker.close() for entry in entries]
+        base, *timed = entries
+        spent_s = (time.monotonic() - started) / len(points)
+        rate = self.matmul_rate(points[0])
+        return [
+            self._timed(row, entry, base, group, rate, spent_s, output)
+            for row, entry, output in zip(rows, timed, outputs[1:], strict=True)
+        ]
+
+    def _entry(self, point: Point, cpus: list[int] | None) -> Entry:
+        entry = Entry(self.worker(point.device, cpus))
+        try:
+            self.open(entry.worker, point)
+        except (Failed, Ended) as failure:
+            entry.failure = failure
+        return entry
+
+    def _timed(
+        self, row: Row, entry: Entry, base: Entry, group: str, rate: float | None, spent_s: float, output: str
+    ) -> Row:
+        row = {**row, "round_group": group, "duration_s": row["duration_s"] + spent_s}
+        if entry.failure is not None:
+            row |= {"outcome": entry.failure.outcome, "reason": f"while it was timed: {entry.failure.reason}"}
+            row["output"] = "\n".join(filter(None, (row.get("output"), output)))
+            return row
+        samples = entry.medians["step"]
+        middle, low, high = median_interval(samples)
+        value, value_low, value_high = median_interval(entry.medians["value"])
+        row |= {
+            "time_step_s": middle,
+            "time_step_low_s": low,
+            "time_step_high_s": high,
+            "time_value_s": value,
+            "time_samples": samples,
+            "time_ratio": median_ratio(entry, base),
+        }
+        if rate and row.get("flops_step"):
+            row["matmul_fraction"] = row["flops_step"] / middle / rate
+        row["extra"] = {
+            **row["extra"],
+            "time_value_low_s": value_low,
+            "time_value_high_s": value_high,
+            "time_value_samples": entry.medians["value"],
+            "anchor_samples": base.medians.get("step", []),
+        }
+        return row
+
+    def matmul_rate(self, point: Point) -> float | None:
+        """The machine's own matmul rate for a point's dtype, device and threads, FLOP/s; measured once a run."""
+        which = (point.dtype, point.device, point.threads)
+        if which not in self._rates:
+            worker = self.worker(point.device, timing_cpus(point.threads))
+            try:
+                request = {"do": "rate", "dtype": point.dtype, "device": point.device, "threads": point.threads}
+                self._rates[which] = worker.ask(request, self.limits.timeout_s).get("flops_per_s")
+            except Ended:
+                self._rates[which] = None
+            finally:
+                worker.close()
+        return self._rates[which]
+
+
+def check_origins(origins: dict[str, Any]) -> None:
+    """Workers measure what this process imported, or nothing.
+
+    Raises:
+        StartError: they imported other estimators, another bench, or another torch.
+    """
+    ours = {
+        "estimators": os.path.realpath(estimators.__file__),
+        "bench": os.path.realpath(bench.__file__),
+    }
+    for package, path in ours.items():
+        if origins.get(package) != path:
+            raise StartError(
+                f"workers imported {package} from {origins.get(package)}, this process from {path}; "
+                "install this checkout with `pip install -e .`, or run the interpreter that has it"
+            )
+
+
+def timing_cpus(threads: int) -> list[int] | None:
+    """The cores that timed workers are pinned to: the last ones this process may use; None where pinning is not had."""
+    if not hasattr(os, "sched_getaffinity"):
+        return None
+    allowed = sorted(os.sched_getaffinity(0))
+    return allowed[-threads:] if threads < len(allowed) else None

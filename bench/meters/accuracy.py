@@ -1,0 +1,131 @@
+"""The accuracy of the parameter gradient, and of the values, against an exact float64 reference.
+
+Draw k of an estimator uses the generator seed k of its problem, so every estimator, its pair and its float64 twin see
+the same probes. Two routes to the bias: *direct*, the mean of the draws against the reference; and *paired*, the mean
+difference from an unbiased estimator on the same probes, which cancels the probe noise and sees biases far below it.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+import estimators
+from bench.meters.subject import Subject, generator
+from bench.problems.problem import Problem
+from bench.references import Reference
+from bench.statistics.blocks import BlockSums
+
+BUILT_IN = "estimators"
+PAIRED_MUST_BE_BELOW = 0.2  # of either's standard deviation, else the difference cancels nothing
+MANY_PARAMETERS = 1_000_000  # beyond this, half the blocks: they are float64 vectors of that length
+ROUNDING_DRAWS = 4
+
+
+def draw_seed(problem: Problem, k: int) -> int:
+    """The generator seed of draw k, the same for every estimator on a problem."""
+    return 1_000_003 * (problem.spec.seed + 1) + k
+
+
+def accuracy(subject: Subject, twin: Subject, reference: Reference, draws: int) -> dict[str, Any]:
+    """Bias, spread and rounding of ∇θ of the batch mean and of the values, relative to the exact ones.
+
+    Args:
+        subject: the estimator on the problem in the row's dtype.
+        twin: the same on the same problem in float64.
+        reference: the exact values (B,) and gradient (P,).
+        draws: how many gradient draws of a stochastic estimator; a deterministic one has a single value.
+
+    Returns:
+        The row's accuracy columns.
+    """
+    stochastic = subject.estimator.stochastic
+    draws = draws if stochastic else 1
+    blocks = 16 if reference.gradient.numel() > MANY_PARAMETERS else 32
+    gradients = BlockSums(reference.gradient, draws, blocks)
+    values = BlockSums(reference.value, draws)
+    pair = _pair(twin) if stochastic else None
+    differences = None if pair is None else BlockSums(reference.gradient, draws, blocks)
+    for k in range(draws):
+        value, gradient = subject.step(generator(draw_seed(subject.problem, k)))
+        flat = subject.flat_gradient(gradient)
+        gradients.add(flat)
+        values.add(value.to("cpu", torch.float64))
+        if pair is not None and differences is not None:
+            partner = pair.flat_gradient(pair.step(generator(draw_seed(subject.problem, k)))[1])
+            differences.add(flat, partner)
+    std = gradients.std() if stochastic else 0.0
+    columns = {
+        "reference": reference.label,
+        "grad_std": std,
+        "grad_cosine": gradients.cosine(),
+        "grad_rounding": _rounding(subject, twin, gradients.norm, std),
+        "value_std": values.std() if stochastic else 0.0,
+        "draws": draws,
+        "minibatch_std": reference.minibatch_std,
+    }
+    if not stochastic:
+        error = gradients.rmse()
+        return columns | {
+            "grad_bias": error,
+            "grad_bias_low": error,
+            "grad_bias_high": error,
+            "bias_resolved": error > 0,
+            "bias_route": "deterministic",
+            "grad_rmse": error,
+            "value_bias": values.rmse(),
+        }
+    route, bias = "direct", gradients.bias()
+    if differences is not None and differences.std() < PAIRED_MUST_BE_BELOW * std:
+        route, bias = "paired", differences.bias()
+    return columns | {
+        "grad_bias": bias.bias,
+        "grad_bias_low": bias.low,
+        "grad_bias_high": bias.high,
+        "bias_resolved": bias.resolved,
+        "bias_route": route,
+        "grad_rmse": math.hypot(bias.bias, std),
+        "value_bias": values.bias().bias,
+    }
+
+
+def _pair(twin: Subject) -> Subject | None:
+    """The declared pair, in float64, with the options the two share by name."""
+    name = twin.estimator.pair
+    if name is None:
+        return None
+    pair = estimators.get(name)
+    shared = {option: value for option, value in twin.options.items() if option in pair.options}
+    return Subject(pair, twin.problem, twin.order, shared)
+
+
+def _rounding(subject: Subject, twin: Subject, scale: float, std: float) -> float | None:
+    """‖ĝ − ĝ₆₄‖/‖g‖, the same draws in the row's dtype and in float64, root mean square.
+
+    None in float64, and where a stranger's estimator draws probes of its own that differ between dtypes.
+    """
+    if subject.problem.x.dtype == torch.float64:
+        return None
+    draws = ROUNDING_DRAWS if subject.estimator.stochastic else 1
+    squares = []
+    for k in range(draws):
+        seed = draw_seed(subject.problem, k)
+        low = subject.flat_gradient(subject.step(generator(seed))[1])
+        high = twin.flat_gradient(twin.step(generator(seed))[1])
+        squares.append(float(torch.sum((low - high) ** 2)))
+    rounding = math.sqrt(sum(squares) / draws) / scale
+    if subject.estimator.origin != BUILT_IN and subject.estimator.stochastic and rounding > PAIRED_MUST_BE_BELOW * std:
+        return None
+    return rounding
+
+
+def finite(*tensors: Tensor | None) -> str | None:
+    """What is not finite, in words, or None."""
+    for what, tensor in zip(("value", *["gradient"] * len(tensors)), tensors, strict=False):
+        if tensor is not None and not bool(torch.isfinite(tensor).all()):
+            bad = int((~torch.isfinite(tensor)).sum())
+            return f"{bad} of {tensor.numel()} entries of the {what} are not finite"
+    return None

@@ -1,0 +1,38 @@
+"""The anchor: one plain training step of a problem's model, timed in every window beside the estimators.
+
+It is the yardstick's own code and does not change with the estimators: ratios to it compare windows, runs and versions.
+A ``time_ratio`` of 3 reads: this estimator's step costs three plain forward-and-backward passes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from bench.problems.problem import Problem
+
+NAME = "anchor"
+
+
+@dataclass(frozen=True)
+class PlainStep:
+    """Mean log-density (for a vector field ½‖s‖²), and its gradient in θ: what any training step costs at least."""
+
+    problem: Problem
+
+    def _mean(self) -> Tensor:
+        model, x = self.problem.model, self.problem.x
+        if hasattr(model, "log_density"):
+            return model.log_density(x).mean()
+        return 0.5 * model.score(x).pow(2).sum(-1).mean()
+
+    def value(self, generator: torch.Generator | None = None) -> Tensor:
+        """The forward pass, without a graph."""
+        with torch.no_grad():
+            return self._mean()
+
+    def step(self, generator: torch.Generator | None = None) -> tuple[Tensor | None, ...]:
+        """The forward pass and the gradient."""
+        return torch.autograd.grad(self._mean(), self.problem.parameters, allow_unused=True)

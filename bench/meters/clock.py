@@ -1,0 +1,74 @@
+"""Wall-clock of repeated calls: synchronised, in blocks, with garbage collection held off."""
+
+from __future__ import annotations
+
+import gc
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+SHORTEST_SAMPLE_S = 200e-6  # a thousand times the clock's own cost
+WARM_UP_AGREEMENT = 0.05
+
+
+class Clock:
+    """Times one call, again and again."""
+
+    def __init__(self, call: Callable[[], Any], device: str) -> None:
+        self.call = call
+        self.cuda = torch.device(device).type == "cuda"
+        self.calls_per_sample = 1
+
+    def one_call_s(self) -> float:
+        """Seconds of a single call, the device synchronised before and after."""
+        return self._sample(1)
+
+    def warm_up(self, budget_s: float) -> float:
+        """Call until three samples in a row agree within 5 %, or the budget is spent; returns seconds a call.
+
+        Afterwards a sample holds as many calls as the clock's resolution asks for.
+        """
+        started = time.perf_counter()
+        self.call()
+        recent = [self._sample(1)]
+        while time.perf_counter() - started < budget_s:
+            recent = [*recent[-2:], self._sample(1)]
+            if len(recent) == 3 and max(recent) <= (1 + WARM_UP_AGREEMENT) * min(recent):
+                break
+        typical_s = statistics.median(recent)
+        self.calls_per_sample = max(1, round(SHORTEST_SAMPLE_S / max(typical_s, 1e-9)))
+        return typical_s
+
+    def block(self, length_s: float) -> list[float]:
+        """Samples, in seconds a call, filling about ``length_s``; at least one.
+
+        The first call of a block finds its data evicted by whoever ran before; it is made and not counted.
+        """
+        collecting = gc.isenabled()
+        gc.collect(0)
+        gc.disable()
+        try:
+            started = time.perf_counter()
+            first = self._sample(1)
+            if first > length_s / 2:  # a long call pays no attention to cold caches
+                return [first]
+            samples = [self._sample(self.calls_per_sample)]
+            while time.perf_counter() - started < length_s:
+                samples.append(self._sample(self.calls_per_sample))
+            return samples
+        finally:
+            if collecting:
+                gc.enable()
+
+    def _sample(self, calls: int) -> float:
+        if self.cuda:
+            torch.cuda.synchronize()
+        started = time.perf_counter()
+        for _ in range(calls):
+            self.call()
+        if self.cuda:
+            torch.cuda.synchronize()
+        return (time.perf_counter() - started) / calls

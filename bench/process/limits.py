@@ -1,0 +1,95 @@
+"""Limits on worker processes, and how whole families of processes are found and ended. Linux."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import resource
+import signal
+from pathlib import Path
+
+import psutil
+
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
+
+
+def die_with_parent() -> None:
+    """Have the kernel kill this process when the one that forked it dies."""
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def adopt_orphans() -> None:
+    """Become the parent of every descendant whose own parent dies, so that none escapes."""
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def limit_memory(limit_bytes: int) -> None:
+    """Let allocations of more than ``limit_bytes`` beyond what the process has now fail (RLIMIT_DATA).
+
+    RLIMIT_AS would count address space that torch reserves and never touches.
+    """
+    limit = limit_bytes + _data_bytes()
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+
+
+def limit_output(limit_bytes: int) -> None:
+    """Let writes to files beyond ``limit_bytes`` fail, and leave no core dumps."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, limit_bytes))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def first_to_be_killed() -> None:
+    """Ask the kernel to choose this process first when the machine runs out of memory."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
+
+
+def kernel_oom_kills() -> int:
+    """How many processes the kernel has killed for memory since boot, on the whole machine."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/vmstat").read_text().splitlines():
+            if line.startswith("oom_kill "):
+                return int(line.split()[1])
+    return 0
+
+
+def family(pid: int) -> list[psutil.Process]:
+    """The process and all its descendants."""
+    with contextlib.suppress(psutil.Error):
+        process = psutil.Process(pid)
+        return [process, *process.children(recursive=True)]
+    return []
+
+
+def family_memory_bytes(pid: int) -> int:
+    """Private resident memory of the process and its descendants; what they share with the fork-server is not theirs."""
+    total = 0
+    for process in family(pid):
+        with contextlib.suppress(psutil.Error, OSError, ValueError):
+            fields = Path(f"/proc/{process.pid}/statm").read_text().split()
+            total += (int(fields[1]) - int(fields[2])) * resource.getpagesize()
+    return total
+
+
+def kill_family(pid: int) -> None:
+    """Kill the process, its process group and all its descendants, wherever they moved themselves."""
+    members = family(pid)
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
+    for process in members:
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+
+
+def _data_bytes() -> int:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmData:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+def _prctl(option: int, value: int) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(option, value, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), f"prctl({option}) failed")

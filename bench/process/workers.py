@@ -1,0 +1,304 @@
+"""The coordinator's side of workers: starting them, asking them within limits, and knowing how they ended."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from bench.process import limits
+from bench.process.channel import Channel, Closed
+
+ROOT = Path(__file__).resolve().parents[2]
+OUTPUT_LIMIT_BYTES = 2**30
+OUTPUT_KEPT_CHARACTERS = 4000
+SAMPLE_S = 0.05
+START_TIMEOUT_S = 120.0
+
+
+class StartError(RuntimeError):
+    """Workers cannot be started, or they are not the ones we meant to start."""
+
+
+@dataclass(frozen=True)
+class Ended(Exception):
+    """A worker ended, or was ended, before it answered."""
+
+    outcome: str
+    reason: str
+
+
+class Worker:
+    """One worker process, asked one thing at a time."""
+
+    def __init__(
+        self, pid: int, channel: Channel, output: IO[bytes], launcher: Launcher, memory_limit_bytes: int | None
+    ):
+        self.pid = pid
+        self.channel = channel
+        self.peak_family_bytes = 0
+        self._output = output
+        self._launcher = launcher
+        self._memory_limit_bytes = memory_limit_bytes
+        self._oom_kills = limits.kernel_oom_kills()
+
+    def ask(
+        self, request: dict[str, Any], timeout_s: float, on_part: Callable[[dict[str, Any]], None] | None = None
+    ) -> Any:
+        """Send a request and return its answer; parts that come before it go to ``on_part``.
+
+        Raises:
+            Ended: the worker ended, broke a limit, or did not answer in time; it is dead then.
+        """
+        deadline = time.monotonic() + timeout_s
+        try:
+            self.channel.send(request)
+            while True:
+                try:
+                    message = self.channel.receive(min(deadline, time.monotonic() + SAMPLE_S))
+                except TimeoutError:
+                    self._check(deadline, timeout_s)
+                    continue
+                if "part" in message and on_part is not None:
+                    on_part(message["part"])
+                if "answer" in message:
+                    return message["answer"]
+        except Closed:
+            raise self._how_it_ended() from None
+        except (KeyError, TypeError, AttributeError) as error:
+            self.kill()
+            raise Ended("crashed", f"the worker sent nonsense: {error!r}") from None
+
+    def _check(self, deadline: float, timeout_s: float) -> None:
+        if time.monotonic() >= deadline:
+            self.kill()
+            raise Ended("timeout", f"no answer within {timeout_s:g} s")
+        used = limits.family_memory_bytes(self.pid)
+        self.peak_family_bytes = max(self.peak_family_bytes, used)
+        if self._memory_limit_bytes is not None and used > self._memory_limit_bytes:
+            self.kill()
+            raise Ended(
+                "out_of_memory",
+                f"the worker and its children held {used / 2**30:.2f} GiB, over the limit of "
+                f"{self._memory_limit_bytes / 2**30:.2f} GiB",
+            )
+
+    def _how_it_ended(self) -> Ended:
+        code = self._launcher.wait(self.pid, timeout_s=2.0)
+        if code is None:  # it closed its end of the channel and lives on
+            self.kill()
+            return Ended("crashed", "the worker closed its channel without an answer")
+        if code == -signal.SIGKILL and limits.kernel_oom_kills() > self._oom_kills:
+            return Ended("out_of_memory", "killed by the kernel, which ran out of memory")
+        if code < 0:
+            with contextlib.suppress(ValueError):
+                return Ended("crashed", f"killed by {signal.Signals(-code).name}")
+            return Ended("crashed", f"killed by signal {-code}")
+        return Ended("crashed", f"exited with status {code} without an answer")
+
+    def kill(self) -> None:
+        """End the worker and everything it started."""
+        self._launcher.kill(self.pid)
+
+    def close(self) -> str:
+        """End the worker and return what it printed, shortened."""
+        self.channel.close()
+        if self._launcher.wait(self.pid, timeout_s=0.0) is None:
+            self.kill()
+            self._launcher.wait(self.pid, timeout_s=10.0)
+        return self.output()
+
+    def output(self) -> str:
+        """What the worker printed so far: the beginning and the end of it."""
+        with contextlib.suppress(ValueError, OSError):
+            size = os.fstat(self._output.fileno()).st_size
+            head = os.pread(self._output.fileno(), OUTPUT_KEPT_CHARACTERS, 0)
+            tail_from = max(len(head), size - OUTPUT_KEPT_CHARACTERS)
+            tail = os.pread(self._output.fileno(), OUTPUT_KEPT_CHARACTERS, tail_from)
+            text = head.decode(errors="replace")
+            if tail_from > len(head):
+                text += f"\n[… {tail_from - len(head)} bytes left out …]\n"
+            text += tail.decode(errors="replace")
+            return re.sub(r"^USDT:.*\n?", "", text, flags=re.MULTILINE).strip()  # torch's profiler announces itself
+        return ""
+
+
+class Launcher:
+    """Starts workers; knows how each of them ended."""
+
+    def start(self, memory_limit_bytes: int | None = None, cpus: list[int] | None = None) -> Worker:
+        """Start one worker.
+
+        Raises:
+            StartError: it does not start.
+        """
+        ours, theirs = Channel.pair()
+        output = tempfile.TemporaryFile()  # noqa: SIM115, the worker owns it
+        try:
+            pid = self._launch(theirs.sock, output, memory_limit_bytes, cpus)
+        finally:
+            theirs.close()
+        return Worker(pid, ours, output, self, memory_limit_bytes)
+
+    def _launch(
+        self, theirs: socket.socket, output: IO[bytes], memory_limit_bytes: int | None, cpus: list[int] | None
+    ) -> int:
+        raise NotImplementedError
+
+    def wait(self, pid: int, timeout_s: float) -> int | None:
+        """The exit code of a worker (negative: the signal), or None if it still runs."""
+        raise NotImplementedError
+
+    def kill(self, pid: int) -> None:
+        """End a worker and its family."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """End everything that was started."""
+
+
+class ForkServer(Launcher):
+    """Forks workers from one warm process: for CPU points."""
+
+    def __init__(self, warm: str = "") -> None:
+        ours, theirs = Channel.pair()
+        self._channel = ours
+        self._exits: dict[int, int] = {}
+        self._forked: list[int] = []
+        self._gone = False
+        self._condition = threading.Condition()
+        self._fork_lock = threading.Lock()
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115, read if the server dies
+        self._process = subprocess.Popen(
+            python("from bench.process.server import main", f"main({theirs.fileno()}, {warm!r})"),
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            stdout=self._errors,
+            stderr=self._errors,
+            env={**os.environ, "OMP_WAIT_POLICY": "PASSIVE"},
+            start_new_session=True,
+        )
+        theirs.close()
+        try:
+            self.origins: dict[str, Any] = ours.receive(time.monotonic() + START_TIMEOUT_S)
+        except (Closed, TimeoutError) as error:
+            self._process.kill()
+            self._process.wait()
+            self._errors.seek(0)
+            trace = self._errors.read().decode(errors="replace")[-2000:]
+            raise StartError(f"the fork-server did not start ({type(error).__name__}): {trace}") from error
+        threading.Thread(target=self._listen, daemon=True, name="fork-server-listener").start()
+
+    def _listen(self) -> None:
+        with contextlib.suppress(Closed, OSError, ValueError):
+            while True:
+                message = self._channel.receive()
+                with self._condition:
+                    if "forked" in message:
+                        self._exits.pop(message["forked"], None)  # of an earlier process with that number
+                        self._forked.append(message["forked"])
+                    if "exited" in message:
+                        self._exits[message["exited"]] = message["code"]
+                    self._condition.notify_all()
+        with self._condition:
+            self._gone = True
+            self._condition.notify_all()
+
+    def _launch(
+        self, theirs: socket.socket, output: IO[bytes], memory_limit_bytes: int | None, cpus: list[int] | None
+    ) -> int:
+        request = {"memory_limit_bytes": memory_limit_bytes, "cpus": cpus, "output_limit_bytes": OUTPUT_LIMIT_BYTES}
+        with self._fork_lock:
+            try:
+                self._channel.send(request, (theirs.fileno(), output.fileno()))
+            except Closed as error:
+                raise StartError("the fork-server has gone") from error
+            with self._condition:
+                self._condition.wait_for(lambda: self._forked or self._gone, timeout=START_TIMEOUT_S)
+                if not self._forked:
+                    raise StartError("the fork-server has gone")
+                return self._forked.pop()
+
+    def wait(self, pid: int, timeout_s: float) -> int | None:
+        """As `Launcher.wait`; a server that has gone took its workers with it."""
+        with self._condition:
+            self._condition.wait_for(lambda: pid in self._exits or self._gone, timeout=timeout_s)
+            if pid not in self._exits and self._gone:
+                return -signal.SIGKILL
+            return self._exits.get(pid)
+
+    def kill(self, pid: int) -> None:
+        """As `Launcher.kill`."""
+        with contextlib.suppress(Closed):
+            self._channel.send({"kill": pid})
+
+    def close(self) -> None:
+        """As `Launcher.close`."""
+        with contextlib.suppress(OSError):
+            self._channel.sock.shutdown(socket.SHUT_RDWR)
+        self._channel.close()
+        try:
+            self._process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            limits.kill_family(self._process.pid)
+            self._process.wait()
+
+
+class Spawner(Launcher):
+    """Starts every worker from nothing: for CUDA, whose context does not survive a fork."""
+
+    def __init__(self, environment: dict[str, str] | None = None) -> None:
+        self._environment = environment or {}
+        self._processes: dict[int, subprocess.Popen[bytes]] = {}
+
+    def _launch(
+        self, theirs: socket.socket, output: IO[bytes], memory_limit_bytes: int | None, cpus: list[int] | None
+    ) -> int:
+        process = subprocess.Popen(
+            python("from bench.worker import main", f"main({theirs.fileno()}, {cpus!r})"),
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env={**os.environ, "OMP_WAIT_POLICY": "PASSIVE", **self._environment},
+            start_new_session=True,
+        )
+        self._processes[process.pid] = process
+        return process.pid
+
+    def wait(self, pid: int, timeout_s: float) -> int | None:
+        """As `Launcher.wait`; a server that has gone took its workers with it."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self._processes[pid].wait(timeout=timeout_s)
+        return None
+
+    def kill(self, pid: int) -> None:
+        """As `Launcher.kill`."""
+        limits.kill_family(pid)
+
+    def close(self) -> None:
+        """As `Launcher.close`."""
+        for pid, process in self._processes.items():
+            if process.poll() is None:
+                limits.kill_family(pid)
+                process.wait()
+
+
+def python(*statements: str) -> list[str]:
+    """A command that runs statements with this checkout's ``bench`` and the *installed* ``estimators``.
+
+    The checkout is appended to the path, and the current folder kept off it (-P): it must not shadow the estimators
+    that the interpreter has installed, which may be those of another commit.
+    """
+    return [sys.executable, "-P", "-c", "; ".join((f"import sys; sys.path.append({str(ROOT)!r})", *statements))]

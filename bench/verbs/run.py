@@ -1,0 +1,220 @@
+"""``run SWEEP``: measure."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bench.columns import OUTCOMES
+
+if TYPE_CHECKING:
+    from collections import Counter
+
+    from bench.runner import Plan, Watcher
+    from bench.store import Store
+
+
+def _outcomes(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...]:
+    words = tuple(word.strip() for word in (value or "").split(",") if word.strip())
+    for word in words:
+        if word not in OUTCOMES:
+            raise click.BadParameter(f"no outcome called {word!r}; allowed: {', '.join(OUTCOMES)}")
+    return words
+
+
+def _shard(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[int, int] | None:
+    if value is None:
+        return None
+    match = re.fullmatch(r"(\d+)/(\d+)", value)
+    if not match or not 1 <= int(match[1]) <= int(match[2]):
+        raise click.BadParameter(f"a shard is I/N with 1 <= I <= N, for example 3/10; got {value!r}")
+    return int(match[1]), int(match[2])
+
+
+def _seconds(context: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
+    if value is None:
+        return None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m|h)", value)
+    if not match:
+        raise click.BadParameter(f"a budget is a number with s, m or h, for example 90s or 2h; got {value!r}")
+    return float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]]
+
+
+@click.command()
+@click.argument("sweep")
+@click.option(
+    "--store",
+    "store_path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where rows go. [results/bench.sqlite]",
+)
+@click.option(
+    "--plugin",
+    "plugins",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="A file of estimators to measure beside ours.",
+)
+@click.option("--problem", "problem_files", multiple=True, type=click.Path(path_type=Path), help="A file of problems.")
+@click.option("--jobs", type=click.IntRange(1), help="Points at once in the pass without timing. [all cores]")
+@click.option(
+    "--timeout",
+    "timeout_s",
+    type=click.FloatRange(0, min_open=True),
+    default=60.0,
+    show_default=True,
+    help="Seconds a point may take.",
+)
+@click.option(
+    "--memory-limit",
+    "memory_gib",
+    type=click.FloatRange(0, min_open=True),
+    help="GiB a point may hold. [4/5 of the machine]",
+)
+@click.option("--retry", callback=_outcomes, metavar="OUTCOME,…", help="Measure again what ended so.")
+@click.option(
+    "--fail-on", callback=_outcomes, metavar="OUTCOME,…", help="Exit with 1 if a point of the sweep ended so."
+)
+@click.option("--shard", callback=_shard, metavar="I/N", help="Only every N-th problem, starting at the I-th.")
+@click.option("--budget", "budget_s", callback=_seconds, metavar="TIME", help="Stop cleanly after 90s, 20m or 2h.")
+@click.option("--no-predict", is_flag=True, help="Leave the memory prediction out.")
+def run(
+    sweep: str,
+    store_path: Path | None,
+    plugins: tuple[Path, ...],
+    problem_files: tuple[Path, ...],
+    jobs: int | None,
+    timeout_s: float,
+    memory_gib: float | None,
+    retry: tuple[str, ...],
+    fail_on: tuple[str, ...],
+    shard: tuple[int, int] | None,
+    budget_s: float | None,
+    no_predict: bool,
+) -> None:
+    """Measure the points of SWEEP that the store lacks: a shipped sweep's name, or a TOML file."""
+    from bench import machine, problems, runner
+    from bench.measure import Bench, Limits
+    from bench.store import DEFAULT_PATH, Store
+    from bench.sweep import load
+
+    for path in problem_files:
+        problems.load_file(path)
+    plan_of = load(sweep)
+    points, skips = plan_of.points(*plugins), plan_of.skips
+    if shard is not None:
+        points, skips = runner.shard(points, *shard), skips if shard[0] == 1 else []
+    with Store(store_path or DEFAULT_PATH) as store:
+        if store.recovered:
+            click.echo(store.recovered, err=True)
+        plan = runner.plan(points, skips, store, retry)
+        click.echo(_opening(plan_of.title, plan, store), err=True)
+        started = time.monotonic()
+        if len(plan) or plan.skips:
+            seeds = {point.problem.seed for point in points}
+            command = shlex.join(["python", "-m", "bench", *sys.argv[1:]])
+            store.begin_run(plan_of.title, command, json.dumps(machine.fingerprint()), machine.commit(), seeds)
+            limits = Limits.of_this_machine(timeout_s, memory_gib)
+            try:
+                with (
+                    _Progress(plan) as watcher,
+                    Bench(limits, [*map(str, plugins)], [*map(str, problem_files)], not no_predict) as bench,
+                ):
+                    runner.run(plan, store, bench, jobs or runner.default_jobs(), watcher, budget_s)
+            except KeyboardInterrupt:
+                click.echo(
+                    f"\nstopped; everything measured is in {store.path}; the same command goes on from here", err=True
+                )
+                raise SystemExit(130) from None
+        keys = {runner.key_of(point) for point in points} | set(plan.skips)
+        rows = [row for row in store.rows(finished_only=True) if row["key"] in keys]
+        _closing(rows, store, time.monotonic() - started)
+        missing = len(keys) - len(rows)
+        if missing:
+            click.echo(f"{missing} points are left for the next run of this command", err=True)
+        if any(row["outcome"] in fail_on for row in rows):
+            raise SystemExit(1)
+
+
+def _opening(title: str, plan: Plan, store: Store) -> str:
+    there = f", {plan.present} are in {store.path} already" if plan.present else ""
+    return f"{title}\n{len(plan)} points to measure{there}"
+
+
+class _Progress:
+    """A bar with the time left on a terminal; a line a stage elsewhere."""
+
+    def __init__(self, plan: Plan) -> None:
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
+
+        self.console = Console(stderr=True)
+        self.total = 2 * len(plan) - len(plan.solo_done)  # each point is measured, then timed
+        self.progress = Progress(
+            BarColumn(bar_width=30),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            TextColumn("{task.description}"),
+            console=self.console,
+        )
+
+    def __enter__(self) -> Watcher:
+        from bench.runner import Watcher
+
+        self.progress.start()
+        self.task = self.progress.add_task("starting", total=max(1, self.total))
+        self.solo_keys: set[str] = set()
+        return Watcher(on_stage=self._stage, on_solo=self._solo, on_row=self._row)
+
+    def __exit__(self, *_: object) -> None:
+        self.progress.stop()
+
+    def _stage(self, text: str) -> None:
+        from rich.markup import escape
+
+        self.progress.update(self.task, description=escape(text))
+        if not self.console.is_terminal:
+            click.echo(text, err=True)
+
+    def _solo(self, row: dict[str, Any]) -> None:
+        self.solo_keys.add(row["key"])
+        self.progress.advance(self.task)
+
+    def _row(self, row: dict[str, Any]) -> None:
+        if row["outcome"] != "skipped":
+            self.progress.advance(self.task, 1 if row["key"] in self.solo_keys else 2)
+
+
+def _closing(rows: list[dict[str, Any]], store: Store, spent_s: float) -> None:
+    from collections import Counter
+
+    outcomes: Counter[str] = Counter(row["outcome"] for row in rows)
+    words = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.most_common())
+    click.echo(f"{words or 'no points'} in {store.path} ({spent_s:.0f} s)", err=True)
+    shown = 0
+    for row in rows:
+        if row["outcome"] not in ("ok", "skipped"):
+            if shown == 10:
+                click.echo("  … and more: python -m bench export", err=True)
+                break
+            where = f"{row['estimator']} D={row['dim']} depth={row['depth']} order={row['order']}"
+            reason = " ".join(str(row["reason"]).split())[:160]
+            click.echo(f"  {row['outcome']}: {where}: {reason}", err=True)
+            shown += 1
+    click.echo(f"next: python -m reports build --store {store.path}", err=True)

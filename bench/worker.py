@@ -1,0 +1,211 @@
+"""A worker: a process that measures one point, and answers its coordinator one request at a time.
+
+Requests: ``open`` a point, ``solo`` (first call, memory, FLOPs, accuracy), ``warm_up`` and ``block`` (timing, while
+others take turns), ``reference`` (compute and keep one), ``predict`` (memory, on fake tensors), ``rate`` (the machine's
+own matmul rate). Parts of an answer are sent as soon as they are known: whatever was measured before a worker died is kept.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import socket
+import statistics
+import sys
+import time
+import traceback
+from typing import Any
+
+import torch
+
+import bench
+import estimators
+from bench import problems, references
+from bench.meters import accuracy, anchor, clock, flops, memory, predicted_memory, state
+from bench.meters.subject import Subject, generator
+from bench.point import Point, ProblemSpec
+from bench.process import limits
+from bench.process.channel import Channel, Closed
+
+DTYPES = {name: getattr(torch, name) for name in ("float32", "float64", "bfloat16", "float16")}
+
+
+def origins() -> dict[str, Any]:
+    """Which estimators, which bench and which torch this process imported: the coordinator compares."""
+    return {
+        "estimators": os.path.realpath(estimators.__file__),
+        "bench": os.path.realpath(bench.__file__),
+        "torch": torch.__version__,
+    }
+
+
+def main(descriptor: int, cpus: list[int] | None = None) -> None:
+    """A worker started from nothing, on the socket ``descriptor``."""
+    limits.die_with_parent()
+    if cpus:
+        os.sched_setaffinity(0, cpus)
+    with contextlib.suppress(Closed):
+        serve(Channel(socket.socket(fileno=descriptor)))
+
+
+def serve(channel: Channel) -> None:
+    """Answer requests until the coordinator goes."""
+    desk = _Desk(channel)
+    while True:
+        request = channel.receive()
+        try:
+            answer = desk.handlers[request["do"]](request)
+        except Closed:
+            raise
+        except BaseException as error:
+            traceback.print_exc()
+            answer = failure(error)
+        sys.stdout.flush()
+        channel.send({"answer": answer})
+
+
+def failure(error: BaseException) -> dict[str, str]:
+    """The outcome and the reason that an exception means."""
+    reason = f"{type(error).__name__}: {' '.join(str(error).split()) or 'no message'}"
+    if isinstance(error, NotImplementedError):
+        return {"outcome": "unsupported", "reason": str(error) or reason}
+    out_of_memory = isinstance(error, (MemoryError, torch.OutOfMemoryError)) or (
+        isinstance(error, RuntimeError) and ("can't allocate memory" in str(error) or "not enough memory" in str(error))
+    )
+    return {"outcome": "out_of_memory" if out_of_memory else "error", "reason": reason[:2000]}
+
+
+class _Desk:
+    """The one point this worker is open for."""
+
+    def __init__(self, channel: Channel) -> None:
+        self.channel = channel
+        self.handlers = {
+            "open": self.open,
+            "solo": self.solo,
+            "warm_up": self.warm_up,
+            "block": self.block,
+            "reference": self.reference,
+            "predict": self.predict,
+            "rate": self.rate,
+        }
+        self.clocks: dict[str, clock.Clock] = {}
+
+    def part(self, **columns: Any) -> None:
+        """Send columns that are known already."""
+        self.channel.send({"part": {name: _plain(value) for name, value in columns.items()}})
+
+    def open(self, request: dict[str, Any]) -> dict[str, Any]:
+        for path in request["problems"]:
+            problems.load_file(path)
+        for path in request["plugins"]:
+            estimators.load_file(path)
+        self.point = point = Point.from_json(request["point"])
+        torch.set_num_threads(point.threads)
+        torch.backends.cuda.matmul.allow_tf32 = False
+        torch.backends.cudnn.allow_tf32 = False
+        self.problem = problems.build(point.problem, DTYPES[point.dtype], point.device)
+        self.random = generator(point.problem.seed)
+        if point.estimator == anchor.NAME:
+            self.subject: Any = anchor.PlainStep(self.problem)
+        else:
+            self.subject = Subject(estimators.get(point.estimator), self.problem, point.order, point.options)
+        return origins()
+
+    def solo(self, request: dict[str, Any]) -> dict[str, Any]:
+        """First call, state, memory, FLOPs, accuracy: alone on the machine or not, none of it depends on time."""
+        point, subject, device = self.point, self.subject, self.point.device
+        before = state.Snapshot.of(self.problem)
+        started = time.perf_counter()
+        value, gradients = subject.step(generator(point.problem.seed))
+        if self.problem.x.is_cuda:
+            torch.cuda.synchronize()
+        self.part(first_call_s=time.perf_counter() - started)
+        subject.value(generator(point.problem.seed))
+        if changed := before.changes(self.problem):
+            return {"outcome": "error", "reason": "it changed " + ", ".join(changed)}
+        not_finite = accuracy.finite(value, *gradients)
+        del value, gradients
+        self.part(peak_value_bytes=memory.allocator_peak_bytes(lambda: subject.value(self.random), device))
+        self.part(peak_step_bytes=memory.allocator_peak_bytes(lambda: subject.step(self.random), device))
+        self.part(rss_peak_bytes=memory.rss_peak_bytes(lambda: subject.step(self.random)))
+        self.part(
+            flops_value=flops.count(lambda: subject.value(self.random)),
+            flops_step=flops.count(lambda: subject.step(self.random)),
+        )
+        if self.problem.x.is_cuda:
+            self._gpu()
+        if not_finite:
+            return {"outcome": "nonfinite", "reason": not_finite}
+        if request["reference"]:
+            self.part(**self._accuracy())
+        if changed := before.changes(self.problem):
+            return {"outcome": "error", "reason": "it changed " + ", ".join(changed)}
+        return {"outcome": "ok", "reason": ""}
+
+    def _accuracy(self) -> dict[str, Any]:
+        point = self.point
+        reference = references.load_or_compute(point.problem, point.quantity, point.order, point.target)
+        exact_problem = problems.build(point.problem, torch.float64, "cpu")
+        twin = Subject(self.subject.estimator, exact_problem, point.order, point.options)
+        return accuracy.accuracy(self.subject, twin, reference, point.draws)
+
+    def _gpu(self) -> None:
+        from bench.meters.device import Gpu
+
+        gpu = Gpu(self.point.device)
+        self.part(
+            gpu_process_bytes=gpu.process_bytes(),
+            energy_j=gpu.energy_j(lambda: self.subject.step(self.random), calls=20),
+            throttled=gpu.throttled(),
+            others_on_device=len(gpu.others()),
+        )
+
+    def warm_up(self, request: dict[str, Any]) -> dict[str, Any]:
+        call = getattr(self.subject, request["what"])
+        timer = self.clocks[request["what"]] = clock.Clock(lambda: call(self.random), self.point.device)
+        return {"typical_s": timer.warm_up(request["budget_s"]), "outcome": "ok"}
+
+    def block(self, request: dict[str, Any]) -> dict[str, Any]:
+        samples = self.clocks[request["what"]].block(request["length_s"])
+        return {"median_s": statistics.median(samples), "samples": len(samples), "outcome": "ok"}
+
+    def reference(self, request: dict[str, Any]) -> dict[str, Any]:
+        for path in request["problems"]:
+            problems.load_file(path)
+        torch.set_num_threads(request["threads"])
+        spec = ProblemSpec(**request["spec"])
+        found = references.load_or_compute(spec, request["quantity"], request["order"], request["target"])
+        return {"outcome": "ok", "label": found.label, "route": found.route}
+
+    def predict(self, request: dict[str, Any]) -> dict[str, Any]:
+        self.open(request)
+        try:
+            peak = predicted_memory.predicted_peak_bytes(self.subject, lambda: generator(0))
+        except predicted_memory.Unpredictable as error:
+            return {"outcome": "ok", "predicted_peak_bytes": None, "reason": str(error)[:500]}
+        return {"outcome": "ok", "predicted_peak_bytes": peak}
+
+    def rate(self, request: dict[str, Any]) -> dict[str, Any]:
+        """The machine's own matmul rate, FLOP/s: the best of square products that leave the caches."""
+        torch.set_num_threads(request["threads"])
+        size, dtype, device = 768, DTYPES[request["dtype"]], request["device"]
+        a = torch.ones(size, size, dtype=dtype, device=device)
+        timer = clock.Clock(lambda: a @ a, device)
+        timer.warm_up(0.3)
+        return {"outcome": "ok", "flops_per_s": 2 * size**3 / min(timer.block(0.3))}
+
+
+def warm_up_predictions() -> None:
+    """Import and initialise what fake tensors need; they compute nothing, so no thread starts."""
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
+    with FakeTensorMode():
+        x = torch.ones(2, 2, requires_grad=True)
+        torch.autograd.grad((x @ x).tanh().sum(), x)
+
+
+def _plain(value: Any) -> Any:
+    """A value that JSON carries: numbers that are not finite become None."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
