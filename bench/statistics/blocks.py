@@ -1,0 +1,108 @@
+"""Sums over blocks of draws: all that is kept of n draws of a gradient."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from bench.statistics.bias import BiasInterval, bias_interval
+
+
+def block_count(draws: int, most: int = 32) -> int:
+    """K: the number of equal blocks, from ``most``/2 to ``most``, that uses most draws; the larger of equals.
+
+    Where no such number divides the draws, the last few stay outside the blocks. Fewer draws than ``most``/2 are blocks
+    of their own.
+    """
+    if draws <= most // 2:
+        return draws
+    return max(range(most // 2, min(most, draws) + 1), key=lambda k: (k * (draws // k), k))
+
+
+class BlockSums:
+    """Accumulates n draws ĝ of a vector of P entries against its exact value g, in K sums and four numbers.
+
+    Numbers are relative to ‖g‖, or where g is zero, absolute (`relative` is false then).
+
+    Args:
+        reference: g, a float64 tensor; it is read as one vector.
+        draws: n, how many draws will be added.
+        blocks: the largest K; memory is K·P·8 bytes.
+
+    Raises:
+        ValueError: the reference is not float64 or not finite, or there are no draws.
+    """
+
+    def __init__(self, reference: Tensor, draws: int, blocks: int = 32):
+        if reference.dtype != torch.float64:
+            raise ValueError(f"reference has to be float64; got {reference.dtype}")
+        if not torch.isfinite(reference).all():
+            raise ValueError("reference has to be finite; it holds NaN or infinity")
+        if draws < 1:
+            raise ValueError(f"draws has to be at least 1; got {draws}")
+        self.reference = reference.detach().reshape(-1)
+        self.draws = draws
+        self.blocks = block_count(draws, blocks)
+        self.block_size = draws // self.blocks
+        self.added = 0
+        self._sums = torch.zeros(self.blocks, self.reference.numel(), dtype=torch.float64, device=self.reference.device)
+        self._rest = torch.zeros_like(self.reference) if self.blocks * self.block_size < draws else None
+        self._squares = 0.0
+        self._cosines = 0.0
+        norm = float(self.reference.norm())
+        self.relative = norm > 0
+        self.norm = norm if self.relative else 1.0
+
+    @torch.no_grad()
+    def add(self, draw: Tensor, partner: Tensor | None = None) -> None:
+        """Add one draw, d = ĝ − g; or with a partner that is unbiased and used the same probes, d = ĝ − partner.
+
+        Raises:
+            ValueError: the draw is not a float64 tensor of the reference's size, or one too many.
+        """
+        draw = draw.detach().reshape(-1)
+        if draw.dtype != torch.float64 or draw.shape != self.reference.shape:
+            raise ValueError(
+                f"a draw has to be float64 of {self.reference.numel()} entries; got {draw.dtype} of {draw.numel()}"
+            )
+        if self.added >= self.draws:
+            raise ValueError(f"{self.draws} draws were announced; this is one more")
+        difference = draw - (self.reference if partner is None else partner.detach().reshape(-1))
+        block = self.added // self.block_size
+        if block < self.blocks:
+            self._sums[block] += difference
+        else:
+            assert self._rest is not None
+            self._rest += difference
+        self._squares += float(difference @ difference)
+        if partner is None and self.relative:
+            length = float(draw.norm())
+            self._cosines += float(draw @ self.reference) / (length * self.norm) if length else 0.0
+        self.added += 1
+
+    def gram(self) -> Tensor:
+        """b_i·b_j of the means b_k of the full blocks, (K', K') on the CPU; K' = K once all draws are added."""
+        means = self._sums[: min(self.blocks, self.added // self.block_size)] / self.block_size
+        return (means @ means.T).cpu()
+
+    def bias(self, level: float = 0.95) -> BiasInterval:
+        """The relative bias ‖E d‖/‖g‖, noise-corrected, with its interval (`bias_interval`)."""
+        return bias_interval(self.gram().numpy(), level).scaled(1 / self.norm)
+
+    def std(self) -> float:
+        """√tr Σ̂/‖g‖, the relative standard deviation of one draw (of the difference, with partners); NaN for one."""
+        if self.added < 2:
+            return math.nan
+        total = self._sums.sum(0) if self._rest is None else self._sums.sum(0) + self._rest
+        variance = (self._squares - float(total @ total) / self.added) / (self.added - 1)
+        return math.sqrt(max(0.0, variance)) / self.norm
+
+    def rmse(self) -> float:
+        """√(mean ‖d‖²)/‖g‖, the relative root-mean-square error of one draw."""
+        return math.sqrt(self._squares / self.added) / self.norm if self.added else math.nan
+
+    def cosine(self) -> float:
+        """The mean cosine between a draw and g; NaN where g is zero or the draws had partners."""
+        return self._cosines / self.added if self.relative and self._cosines else math.nan
