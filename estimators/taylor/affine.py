@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from estimators.taylor.arithmetic import add_constant, bilinear
+from estimators.taylor.coordinates import Coordinates
 from estimators.taylor.series import Series, belongs, frame_of, rule, unsupported
 from estimators.taylor.shapes import with_rank
 
@@ -44,6 +45,8 @@ def linear(x: Any, weight: Any, bias: Any = None) -> Series:
     if belongs(weight, frame) or not belongs(x, frame) or belongs(bias, frame):
         product = matmul(x, weight.mT)
         return product if bias is None else product + bias
+    if isinstance(x, Coordinates):
+        return x.affine(weight, bias)
     if bias is None:
         return x.map(lambda rows: F.linear(rows, weight))
     if type(x.rows) is Tensor and type(weight) is Tensor and type(bias) is Tensor:
@@ -70,7 +73,9 @@ def matmul(a: Any, b: Any) -> Series:
 def _matmul_right(x: Series, b: Any) -> Series:
     if x.ndim == 1 and b.ndim > 2:
         raise unsupported(torch.matmul, "a vector times a batch of matrices")
-    return x.map(lambda rows: with_rank(rows, b.ndim) @ b if b.ndim > 2 else rows @ b)
+    if b.ndim <= 2:
+        return x.map_features(lambda rows: rows @ b) if b.ndim == 2 else x.map(lambda rows: rows @ b)
+    return x.map(lambda rows: with_rank(rows, b.ndim) @ b)
 
 
 @rule(torch.addmm, Tensor.addmm)

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from estimators.taylor.coordinates import Coordinates
 from estimators.taylor.frame import Coefficients, Frame, add
 from estimators.taylor.series import Series, belongs, frame_of, rule, unsupported
 from estimators.taylor.shapes import align, with_rank
@@ -43,6 +44,8 @@ def add_constant(x: Series, b: Any) -> Series:
     """X + b, where only the value changes."""
     if not isinstance(b, (Tensor, Series)):
         b = torch.as_tensor(b, dtype=x.dtype, device=x.device)
+    if isinstance(x, Coordinates) and torch.broadcast_shapes(x.shape, b.shape) == x.shape:
+        return x.shift(b)
     x = _ranked(x, _rank(b))
     shape = torch.broadcast_shapes(x.shape, b.shape)
     if shape != x.shape or type(x.rows) is not Tensor or type(b) is not Tensor or b.dtype != x.dtype:
@@ -70,7 +73,7 @@ def add_series(a: Any, b: Any, *, alpha: float = 1) -> Series:
 
 @rule(torch.neg, Tensor.neg, torch.negative)
 def negate_series(x: Series) -> Series:
-    return x.map(torch.neg)
+    return x.map_features(torch.neg)
 
 
 @rule(torch.sub, Tensor.sub, torch.subtract, Tensor.subtract)
@@ -107,6 +110,8 @@ def multiply(a: Any, b: Any) -> Series:
     frame = frame_of(a, b)
     if not belongs(a, frame):
         a, b = b, a
+    if _rank(b) <= 1 and not belongs(b, frame):
+        return a.map_features(lambda rows: rows * b)
     if not belongs(b, frame):
         return _ranked(a, _rank(b)).map(lambda rows: rows * b)
     ndim = max(a.ndim, b.ndim)
@@ -128,6 +133,8 @@ def divide(a: Any, b: Any, *, rounding_mode: str | None = None) -> Series:
     if rounding_mode is not None:
         raise unsupported(torch.div, f"rounding_mode={rounding_mode!r}")
     frame = frame_of(a, b)
+    if _rank(b) <= 1 and not belongs(b, frame):
+        return a.map_features(lambda rows: rows / b)
     if not belongs(b, frame):
         return _ranked(a, _rank(b)).map(lambda rows: rows / b)
     if not belongs(a, frame):

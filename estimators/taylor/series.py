@@ -85,6 +85,10 @@ class Series:
         """Apply a linear map to all rows at once."""
         return Series(linear(self.rows), self.frame, self.present)
 
+    def map_features(self, linear: Callable[[Any], Any]) -> Series:
+        """Apply a linear map that acts on the last dimension alone, alike for all points."""
+        return self.map(linear)
+
     # What a tensor says about itself -----------------------------------------------------------------------------
 
     @property

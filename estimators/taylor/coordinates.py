@@ -1,0 +1,147 @@
+"""The input of a forward Laplacian: all D coordinate directions, left unmaterialised while only affine maps act.
+
+Until the first nonlinear operation the Jacobian's columns are the same for every point. An affine map of width n < D
+leaves D columns c_r in R^n of which only the Gram matrix Σ_r c_r c_rᵀ enters a Laplacian, so n columns with the same
+Gram matrix do: the rows of QᵀC, where C: (D, n) = QR. Q may be held fixed under differentiation, because it spans C:
+d(CᵀQQᵀC) = dCᵀ QQᵀC + CᵀQQᵀ dC = dCᵀC + CᵀdC. So the gradient flows through C alone, linearly, and is right for
+rank-deficient C too, where the derivative of the QR decomposition itself does not exist.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from estimators.taylor.frame import Frame
+from estimators.taylor.propagate import as_series
+from estimators.taylor.series import Series
+
+
+class UsedTwice(Exception):
+    """A compressed input is used a second time, in coordinates that its compressed columns do not span."""
+
+
+class Coordinates(Series):
+    """An affine function of the input, with columns that all points share.
+
+    Attributes:
+        point: the value, (B, n).
+        columns: (R, n), or None for the identity.
+        source: the pass's input, which knows whether one of its images was compressed already.
+    """
+
+    __slots__ = ("_rows", "columns", "point", "source")
+
+    def __init__(self, point: Any, columns: Tensor | None, frame: Frame, source: Source) -> None:
+        self.point, self.columns, self.frame, self.source = point, columns, frame, source
+        self.present = (True, True, *(False,) * (frame.order - 1))
+        self._rows = None
+
+    @property
+    def rows(self) -> Tensor:  # type: ignore[override]
+        if self._rows is None:
+            columns = self.source.columns_of(self)
+            self._rows = torch.cat([self.point.unsqueeze(0), columns.unsqueeze(1).expand(-1, *self.point.shape)])
+        return self._rows
+
+    def map_features(self, linear: Callable[[Any], Any]) -> Series:
+        columns = self.source.identity(self) if self.columns is None else self.columns
+        return Coordinates(linear(self.point), linear(columns), self.frame, self.source)
+
+    def affine(self, weight: Tensor, bias: Tensor | None) -> Series:
+        columns = weight.mT if self.columns is None else torch.nn.functional.linear(self.columns, weight)
+        return Coordinates(torch.nn.functional.linear(self.point, weight, bias), columns, self.frame, self.source)
+
+    def shift(self, b: Any) -> Series:
+        return Coordinates(self.point + b, self.columns, self.frame, self.source)
+
+    @property
+    def shape(self) -> torch.Size:
+        return self.point.shape
+
+    @property
+    def ndim(self) -> int:
+        return self.point.ndim
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.point.dtype
+
+    @property
+    def device(self) -> torch.device:
+        return self.point.device
+
+    @property
+    def value(self) -> Any:
+        return self.point
+
+
+class Source:
+    """What all images of one input share: one choice of columns."""
+
+    def __init__(self, dim: int, part: slice, compress: bool) -> None:
+        self.dim, self.part, self.compress, self.compressed, self.used = dim, part, compress, False, False
+
+    def identity(self, image: Coordinates) -> Tensor:
+        """The input's own columns."""
+        return torch.eye(self.dim, dtype=image.dtype, device=image.device)
+
+    def columns_of(self, image: Coordinates) -> Tensor:
+        """The columns to materialise for an image: its own, or fewer with the same Gram matrix."""
+        columns = (self.identity(image) if image.columns is None else image.columns)[self.part]
+        if self.compressed or (self.used and self.compress and columns.shape[0] > columns.shape[1]):
+            raise UsedTwice
+        self.used = True
+        if self.compress and columns.shape[0] > columns.shape[1]:
+            self.compressed = True
+            columns = _Compress.apply(columns)
+        image.frame.directions = columns.shape[0]
+        return columns
+
+
+class _Compress(torch.autograd.Function):
+    """QᵀC for the Q of C = QR, held fixed: the same Gram matrix in fewer rows. See the module's first lines."""
+
+    @staticmethod
+    def forward(ctx, columns: Tensor) -> Tensor:
+        if not ctx.needs_input_grad[0]:
+            return torch.linalg.qr(columns, mode="r").R
+        q, r = torch.linalg.qr(columns)
+        ctx.save_for_backward(q)
+        return r
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable  # with Q held fixed, second derivatives in θ would be wrong
+    def backward(ctx, grad: Tensor):
+        return ctx.saved_tensors[0] @ grad
+
+
+def over_coordinates(f: Callable[[Any], Any], x: Any, part: slice = slice(None), compress: bool = True) -> Series:
+    """The collapsed series of order 2 of f over coordinate directions: c_2 = ½ Σ_i ∂²f/∂x_i².
+
+    Args:
+        f: a function of (B, D) made of operations that have a Taylor rule.
+        x: the points, (B, D), or a series of an outer pass.
+        part: which coordinates i to sum over.
+        compress: whether to replace the columns by min(D, n) of the same Gram matrix after a first affine map of
+            width n. Where f uses its input again after that, f is run a second time, uncompressed.
+
+    Returns:
+        The series of f.
+
+    Raises:
+        NotImplementedError: an operation in f has no Taylor rule; the message names it.
+    """
+    level = x.frame.level + 1 if isinstance(x, Series) else 0
+    dim = x.shape[-1]
+    frame = Frame(2, len(range(dim)[part]), collapsed=True, level=level)
+    source = Source(dim, part, compress)
+    try:
+        return as_series(f(Coordinates(x, None, frame, source)), frame)
+    except UsedTwice:
+        if not source.compress:
+            raise
+        return over_coordinates(f, x, part, compress=False)
