@@ -1,8 +1,9 @@
-"""Plugin files: estimators of third parties, loaded into the registry by path."""
+"""Plugin files: estimators and problems of third parties, loaded into their registries by path."""
 
 from __future__ import annotations
 
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 
 from bench.sweep.errors import PluginError
@@ -16,16 +17,29 @@ def load_plugin(path: str | Path) -> tuple[str, ...]:
     """
     import estimators
 
+    return _load(path, estimators.load_file, "an estimator: put @estimators.register(…) on a function")
+
+
+def load_problem(path: str | Path) -> tuple[str, ...]:
+    """Load one file of problems, and return the names of their models.
+
+    Raises:
+        PluginError: there is no such file, it does not import (its exception is the cause), or it registers nothing.
+    """
+    from bench import problems
+
+    return _load(path, problems.load_file, "a model: put @bench.problems.register(…) on a function")
+
+
+def _load(path: str | Path, load_file: Callable[[str | Path], tuple[str, ...]], what: str) -> tuple[str, ...]:
+    if not Path(path).is_file():
+        raise PluginError(f"no plugin file at {path}")
     try:
-        names = estimators.load_file(path)
-    except FileNotFoundError as error:
-        if not Path(path).is_file():
-            raise PluginError(f"no plugin file at {path}") from None
-        raise _broken(path, error) from error
+        names = load_file(path)
     except (Exception, SystemExit) as error:
         raise _broken(path, error) from error
     if not names:
-        raise PluginError(f"plugin {path} registers no estimator; put @estimators.register(…) on a function")
+        raise PluginError(f"plugin {path} registers nothing; it has to register {what}")
     return names
 
 
