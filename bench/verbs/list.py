@@ -10,8 +10,6 @@ import click
 from bench.sweep import SweepError, load, shipped
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from estimators import Estimator
 
 
@@ -87,11 +85,14 @@ def _sweeps() -> list[dict[str, str]]:
 
 
 def _print(found: list[Estimator]) -> None:
-    from rich.console import Console
+    from bench.verbs._table import console as make_console
+    from bench.verbs._table import table as make_table
 
-    console = Console(highlight=False, markup=False)
+    console = make_console()
     for quantity in dict.fromkeys(estimator.quantity for estimator in found):
-        table = _table(quantity, "estimator", "target", "bias", "random", "needs", "orders", "options")
+        table = make_table(
+            quantity, "estimator", "target", "bias", "random", "needs", "orders", "options", wrap=("options",)
+        )
         mine = [e for e in found if e.quantity == quantity]
         table.columns[-1].min_width = max((len(f"{k}={v},") for e in mine for k, v in e.options.items()), default=1)
         for e in mine:
@@ -101,24 +102,12 @@ def _print(found: list[Estimator]) -> None:
             table.add_row(e.name, e.target, bias, "yes" if e.stochastic else "no", e.needs, orders, options or "–")
         console.print(table)
     facts = _problems()
-    table = _table("models", "model", "serves", "offers", "heeds")
+    table = make_table("models", "model", "serves", "offers", "heeds", wrap=("serves", "offers", "heeds"))
     for model in facts["models"]:
         table.add_row(*(", ".join(v) if isinstance(v, list) else v for k, v in model.items() if k != "origin"))
     console.print(table)
     console.print(f"data: {', '.join(facts['data'])}\nactivations: {', '.join(facts['activations'])}\n", soft_wrap=True)
-    table = _table("sweeps", "sweep", "what it shows")
+    table = make_table("sweeps", "sweep", "what it shows", wrap=("what it shows",))
     for sweep in _sweeps():
         table.add_row(sweep["name"], sweep["title"])
     console.print(table)
-
-
-def _table(title: str, *columns: str) -> Table:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(
-        title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0)
-    )
-    for n, column in enumerate(columns):
-        table.add_column(column, no_wrap=n == 0 or (title != "models" and n + 1 < len(columns)), overflow="fold")
-    return table

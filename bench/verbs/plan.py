@@ -70,51 +70,75 @@ def _print(
     skips: list[tuple[Point, str]],
     each: bool,
 ) -> None:
-    from rich.console import Console
+    from bench.verbs._table import console as make_console
 
-    console = Console(highlight=False, markup=False)
+    console = make_console()
     console.print(f"{title}\n", style="bold")
-    if each:
-        table = _table("point", "estimator", "model", "dim", "depth", "order", "options", "memory", "time")
-        for n, (point, costs) in enumerate(zip(points, predicted, strict=True), 1):
-            p = point.problem
-            options = " ".join(f"{k}={v}" for k, v in point.options.items() if v is not None)
-            numbers = (_gib(costs["memory_bytes"]), _seconds(costs["time_s"]))
-            table.add_row(str(n), point.estimator, p.model, *map(str, (p.dim, p.depth, point.order)), options, *numbers)
-    else:
-        table = _table("estimator", "quantity", "points", "dim", "depth", "order", "probes", "most memory", "time")
-        for name in dict.fromkeys(point.estimator for point in points):
-            mine = [(p, costs) for p, costs in zip(points, predicted, strict=True) if p.estimator == name]
-            table.add_row(
-                name,
-                mine[0][0].quantity,
-                str(len(mine)),
-                *(_axis(getattr(p.problem, axis) for p, _ in mine) for axis in ("dim", "depth")),
-                _axis(p.order for p, _ in mine),
-                _axis(p.options["probes"] for p, _ in mine if "probes" in p.options),
-                _gib(max((c["memory_bytes"] for _, c in mine if c["memory_bytes"] is not None), default=None)),
-                _seconds(_total(c["time_s"] for _, c in mine)),
-            )
-    console.print(table)
-    _print_skips(console, skips)
+    costed = list(zip(points, predicted, strict=True))
+    for quantity in dict.fromkeys(point.quantity for point in points):
+        mine = [(point, costs) for point, costs in costed if point.quantity == quantity]
+        console.print(_each_point(quantity, mine) if each else _counts(quantity, mine))
+    if skips:
+        console.print(_skipped(skips))
     problems = len({point.problem for point in points})
-    console.print(f"{len(points)} points on {problems} problems, {len(skips)} skipped")
-    largest = max((c["memory_bytes"] for c in predicted if c["memory_bytes"] is not None), default=None)
-    console.print(f"predicted memory of the largest point: {_gib(largest)}")
-    console.print(f"predicted time in all: {_seconds(_total(c['time_s'] for c in predicted))}")
+    console.print(f"{_count(len(points), 'point')} on {_count(problems, 'problem')}, {len(skips)} skipped")
+    largest = _most(costs["memory_bytes"] for costs in predicted)
+    console.print(f"predicted memory of the largest point: {_bytes(largest) or 'not predicted'}")
+    console.print(f"predicted time in all: {_seconds(_total(c['time_s'] for c in predicted)) or 'not predicted'}")
 
 
-def _print_skips(console: Any, skips: list[tuple[Point, str]]) -> None:
-    if not skips:
-        return
-    table = _table("skipped", "points", "why")
+def _counts(quantity: str, costed: list[tuple[Point, dict[str, float | None]]]) -> Table:
+    from bench.verbs._table import table as make_table
+
+    right = ("points", "memory", "time")
+    axes = ("dim", "depth", "order", "probes")
+    table = make_table(quantity, "estimator", "points", *axes, "memory", "time", right=right, wrap=axes)
+    for name in dict.fromkeys(point.estimator for point, _ in costed):
+        mine = [(point, costs) for point, costs in costed if point.estimator == name]
+        table.add_row(
+            name,
+            str(len(mine)),
+            *(_axis(point.identity()[axis] for point, _ in mine) for axis in axes),
+            _bytes(_most(costs["memory_bytes"] for _, costs in mine)),
+            _seconds(_total(costs["time_s"] for _, costs in mine)),
+        )
+    return table
+
+
+def _each_point(quantity: str, costed: list[tuple[Point, dict[str, float | None]]]) -> Table:
+    from bench.verbs._table import table as make_table
+
+    columns = ("estimator", "model", "dim", "depth", "order", "options", "memory", "time")
+    table = make_table(quantity, *columns, right=("memory", "time"), wrap=("options",))
+    for point, costs in costed:
+        options = " ".join(f"{k}={v}" for k, v in point.options.items() if v is not None)
+        problem = point.problem
+        sizes = map(str, (problem.dim, problem.depth, point.order))
+        cells = (point.estimator, problem.model, *sizes, options)
+        table.add_row(*cells, _bytes(costs["memory_bytes"]), _seconds(costs["time_s"]))
+    table.columns[5].min_width = max((len(f"{k}={v}") for p, _ in costed for k, v in p.options.items()), default=1)
+    return table
+
+
+def _skipped(skips: list[tuple[Point, str]]) -> Table:
+    from bench.verbs._table import table as make_table
+
+    table = make_table("skipped", "estimator", "points", "why", right=("points",), wrap=("why",))
     for (name, reason), count in Counter((point.estimator, reason) for point, reason in skips).items():
         table.add_row(name, str(count), reason)
-    console.print(table)
+    return table
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}" + ("" if number == 1 else "s")
 
 
 def _axis(values: Iterable[Any]) -> str:
-    return ", ".join(map(str, sorted(set(values)))) or "–"
+    return " ".join(map(str, sorted({value for value in values if value is not None}))) or "–"
+
+
+def _most(values: Iterable[float | None]) -> float | None:
+    return max((value for value in values if value is not None), default=None)
 
 
 def _total(values: Iterable[float | None]) -> float | None:
@@ -122,24 +146,13 @@ def _total(values: Iterable[float | None]) -> float | None:
     return sum(known) if known else None
 
 
-def _gib(value: float | None) -> str:
+def _bytes(value: float | None) -> str:
     if value is None:
-        return "unknown"
+        return ""
     return f"{value / 2**30:.1f} GiB" if value >= 2**30 else f"{value / 2**20:.1f} MiB"
 
 
 def _seconds(value: float | None) -> str:
     if value is None:
-        return "unknown"
+        return ""
     return f"{value:.1f} s" if value < 120 else f"{value / 60:.0f} min" if value < 7200 else f"{value / 3600:.1f} h"
-
-
-def _table(*columns: str) -> Table:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for n, column in enumerate(columns):
-        right = column in ("point", "points", "memory", "most memory", "time")
-        table.add_column(column, justify="right" if right else "left", no_wrap=n == 0, overflow="fold")
-    return table
