@@ -1,0 +1,106 @@
+"""Medians, ratios and verdicts."""
+
+import numpy as np
+import pytest
+
+from bench.statistics.bootstrap import median_interval, ratio_interval
+from bench.statistics.verdict import statement, verdict, verdicts
+
+
+def test_median_interval_covers():
+    # 400 repetitions of 30 samples; nominal 95 %, false-failure rate of the bound below 1e-6; seeded
+    rng = np.random.default_rng(0)
+    covered = 0
+    for k in range(400):
+        _, low, high = median_interval(rng.lognormal(size=30), seed=k)
+        covered += low <= 1 <= high
+    assert covered >= 360
+
+
+def test_median_interval_is_repeatable_and_ordered():
+    samples = np.random.default_rng(1).normal(10, 1, 25)
+    median, low, high = median_interval(samples)
+    assert median_interval(samples) == (median, low, high)
+    assert low < median < high
+    assert median_interval(samples, level=0.5)[1] > low
+
+
+def test_one_sample_has_no_interval_and_equal_ones_a_point():
+    median, low, high = median_interval([3.0])
+    assert median == 3
+    assert np.isnan([low, high]).all()
+    assert median_interval([2.0, 2.0, 2.0]) == (2, 2, 2)
+
+
+def test_ratios_are_taken_round_by_round():
+    drift = np.geomspace(1, 50, 30)
+    ratio, low, high = ratio_interval(1.1 * drift, drift)
+    assert (ratio, low, high) == pytest.approx((1.1, 1.1, 1.1))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: median_interval([]), "at least one number"),
+        (lambda: median_interval([1.0, np.nan]), "1 of 2 are not"),
+        (lambda: median_interval([1.0, 2.0], level=95), "level"),
+        (lambda: ratio_interval([1.0], [1.0, 2.0]), "a has 1 rounds, b has 2"),
+        (lambda: ratio_interval([1.0], [0.0]), "b has to be positive"),
+        (lambda: verdict([1.0, -1.0]), "positive"),
+        (lambda: verdict([1.0], floor=0.1), "same_within"),
+        (lambda: verdict([1.0], comparisons=0), "comparisons"),
+    ],
+)
+def test_bad_input_is_named(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def _rounds(ratio, spread=0.005, rounds=30, seed=0):
+    return ratio * np.exp(spread * np.random.default_rng(seed).standard_normal(rounds))
+
+
+@pytest.mark.parametrize(
+    ("ratio", "spread", "word"),
+    [
+        (1.05, 0.005, "slower"),
+        (0.95, 0.005, "faster"),
+        (1.0, 0.005, "same"),
+        (1.008, 0.001, "same"),  # real, but below the floor
+        (1.012, 0.01, "same"),
+        (1.05, 0.2, "unclear"),
+        (1.0, 0.2, "unclear"),
+    ],
+)
+def test_words(ratio, spread, word):
+    assert verdict(_rounds(ratio, spread)).word == word
+
+
+def test_unchanged_code_is_almost_never_called_changed():
+    # rounds of unchanged code moved by -1.3 to +1.0 %; 300 verdicts, seeded
+    words = [verdict(_rounds(1.0, 0.006, seed=k)).word for k in range(300)]
+    assert sum(word in ("faster", "slower") for word in words) <= 2
+
+
+def test_five_percent_is_seen():
+    words = [verdict(_rounds(1.05, 0.02, seed=k)).word for k in range(100)]
+    assert words.count("slower") >= 95
+
+
+def test_more_comparisons_ask_for_more():
+    ratios = _rounds(1.02, 0.015)
+    alone, among_many = verdict(ratios), verdict(ratios, comparisons=20)
+    assert among_many.low < alone.low
+    assert among_many.high > alone.high
+    assert among_many.level == pytest.approx(0.9995)
+    together = verdicts({"a": ratios, "b": ratios})
+    assert together["a"].comparisons == 2
+    assert "99.5 % interval" in statement(2)
+    assert "Bonferroni" in statement(2)
+
+
+def test_few_rounds_are_unclear_however_equal():
+    short = verdict([1.5] * 5)
+    assert short.word == "unclear"
+    assert short.reason == "5 rounds; 99 % needs at least 8"
+    assert verdict([1.5] * 8).word == "slower"
