@@ -13,7 +13,7 @@ from estimators.registry import register
     needs="score",
     target="dsm",
     tags=("denoising",),
-    source="Vincent (2011), A Connection Between Score Matching and Denoising Autoencoders, eq. 11",
+    source="Vincent (2011), A Connection Between Score Matching and Denoising Autoencoders",
 )
 def dsm(score, x: Tensor, *, generator: torch.Generator, sigma: float = 0.1, samples: int = 1) -> Tensor:
     """Denoising score matching: regress the score at noised points on the score of the noise.
@@ -39,8 +39,8 @@ def dsm(score, x: Tensor, *, generator: torch.Generator, sigma: float = 0.1, sam
     Raises:
         ValueError: σ ≤ 0 or S < 1.
 
-    Source: Vincent (2011), A Connection Between Score Matching and Denoising Autoencoders, Neural Computation 23, eq.
-    11; on the scale above (published code with ½‖σ² s + σ z‖² is σ⁴ of it).
+    Source: Vincent (2011), A Connection Between Score Matching and Denoising Autoencoders, Neural Computation 23;
+    on the scale above (published code with ½‖σ² s + σ z‖² is σ⁴ of it).
     """
     z = probe_laws.draw("gaussian", samples, x, generator)
     residual = score((x + sigma * z).flatten(0, 1)).view_as(z) + z / sigma

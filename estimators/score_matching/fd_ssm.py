@@ -22,7 +22,7 @@ from estimators.score_matching.difference_step import difference_step
     pair="ssm",
     tags=("sliced", "finite-difference", "function-values"),
     source="Pang, Xu, Li, Song, Ermon, Zhu (2020), Efficient Learning of Generative Models via Finite-Difference Score "
-    "Matching, eq. 11",
+    "Matching",
 )
 def fd_ssm(
     f,

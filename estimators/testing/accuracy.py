@@ -64,9 +64,10 @@ def bias_order(subject: Subject) -> str:
         raise NotApplicable(f"the step {est.step} was given")
     slopes = []
     copies = 64 if est.stochastic else 1
+    step = str(est.step)
     for case in subject.cases():
         for part in (0, 1):
-            estimates = [_blocks(subject, case, {est.step: h}, 1, copies)[part].mean(0) for h in STEPS]
+            estimates = [_blocks(subject, case, {step: h}, 1, copies)[part].mean(0) for h in STEPS]
             first, second = (float((a - b).norm()) for a, b in itertools.pairwise(estimates))
             if first < 1e-5 * max(float(estimates[-1].norm()), 0.1):
                 continue  # no error to measure, as on a quadratic

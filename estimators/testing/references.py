@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -63,7 +64,7 @@ def laplacian(f: Callable[[Tensor], Tensor], x: Tensor, order: int) -> Tensor:
     return y
 
 
-def score_of(model: torch.nn.Module) -> Callable[[Tensor], Tensor]:
+def score_of(model: Any) -> Callable[[Tensor], Tensor]:
     """The model's own score, or the gradient of its log-density; of a point that requires gradients."""
     if hasattr(model, "score"):
         return model.score
@@ -78,7 +79,7 @@ def score_matching(score: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     return 0.5 * (s**2).sum(-1) + trace
 
 
-def composite_score_matching(model, x: Tensor) -> Tensor:
+def composite_score_matching(model: Any, x: Tensor) -> Tensor:
     """Σ_d ½ s_d² + ∂s_d/∂x_d, each derivative by a pass of its own through context and tail."""
     x = x.detach().requires_grad_(True)
     s = model.conditional_score(model.context(x), x)

@@ -24,7 +24,7 @@ class NotApplicable(Exception):
 class Case:
     """A model, points, directions and a derivative order."""
 
-    model: nn.Module
+    model: Any
     x: Tensor
     v: Tensor
     order: int
