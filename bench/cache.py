@@ -1,0 +1,77 @@
+"""What was computed once and is kept: arrays under the hash of everything that determines them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+
+ENVIRONMENT_VARIABLE = "ESTIMATOR_BENCH_CACHE"
+
+
+def directory() -> Path:
+    """The folder: ``results/cache`` of this checkout, or what ESTIMATOR_BENCH_CACHE says."""
+    override = os.environ.get(ENVIRONMENT_VARIABLE)
+    return Path(override) if override else Path(__file__).resolve().parents[1] / "results" / "cache"
+
+
+def digest(content: Mapping[str, Any]) -> str:
+    """The hash of plain data, the same for equal data in any order of keys."""
+    line = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(line.encode()).hexdigest()[:32]
+
+
+def array_path(kind: str, content: Mapping[str, Any]) -> Path:
+    """Where the array determined by ``content`` lies, whether it is there or not."""
+    return directory() / kind / f"{digest(content)}.npy"
+
+
+def bundle_path(kind: str, content: Mapping[str, Any]) -> Path:
+    """Where the named arrays determined by ``content`` lie, whether they are there or not."""
+    return directory() / kind / f"{digest(content)}.npz"
+
+
+def read_array(path: Path) -> np.ndarray | None:
+    """The array at ``path``, mapped into memory and read-only; None where it is missing or damaged."""
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+
+
+def read_bundle(path: Path) -> dict[str, np.ndarray] | None:
+    """The named arrays at ``path``; None where the file is missing or damaged."""
+    try:
+        with np.load(path, allow_pickle=False) as bundle:
+            return {name: bundle[name] for name in bundle.files}
+    except (OSError, ValueError, EOFError, KeyError, BadZipFile):
+        return None
+
+
+def write_array(path: Path, array: np.ndarray) -> None:
+    """Write so that a reader sees the whole file or none."""
+    _write(path, lambda file: np.save(file, np.ascontiguousarray(array), allow_pickle=False))
+
+
+def write_bundle(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write named arrays so that a reader sees the whole file or none."""
+    _write(path, lambda file: np.savez(file, **arrays))
+
+
+def _write(path: Path, save: Callable[[Any], None]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".writing-", suffix=path.suffix)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            save(file)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

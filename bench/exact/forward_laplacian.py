@@ -1,0 +1,135 @@
+"""Values, Jacobians and Laplacians pushed forward together through affine and pointwise layers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from bench.exact.activations import of_module
+from bench.exact.residual import Residual
+
+
+@dataclass(frozen=True)
+class Pushed:
+    """What has been pushed to a layer: h, its Jacobian's columns and its Laplacian.
+
+    Attributes:
+        h: (B, W), the layer.
+        columns: (B, W, C), or (W, C) while they do not depend on the row: ∂h/∂x = columns · basis.
+        laplacian: (B, W), Σ_i ∂²h/∂x_i².
+        gram: (C, C), basis · basisᵀ; None for an orthonormal basis.
+    """
+
+    h: Tensor
+    columns: Tensor
+    laplacian: Tensor
+    gram: Tensor | None
+
+    @property
+    def squared_norms(self) -> Tensor:
+        """Σ_i (∂h/∂x_i)², (B, W) or (W,)."""
+        if self.gram is None:
+            return self.columns.square().sum(-1)
+        return ((self.columns @ self.gram) * self.columns).sum(-1)
+
+
+def push(layers: nn.Sequential, x: Tensor, directions: Tensor | None = None) -> Pushed:
+    """Push (h, J, Δh) through the layers.
+
+    Affine W: h ← Wh + b, J ← WJ, Δ ← WΔ. Pointwise φ: Δ ← φ′Δ + φ″ Σ_i J_i², J ← φ′J, h ← φ(h).
+
+    Where D exceeds the width W₁ of a first affine layer, J = J₁·W₁ is held as its W₁ columns J₁, with the Gram matrix
+    W₁W₁ᵀ giving norms: W₁ + 2 vectors a unit instead of D + 2. No factorisation, so any weight, rank-deficient ones
+    too, differentiates rightly.
+
+    Args:
+        layers: affine and pointwise layers and residual blocks of them.
+        x: (B, D).
+        directions: (D, M); then the "Laplacian" is Σ_m of second derivatives along them, and not exact.
+
+    Returns:
+        The pushed state at the output.
+
+    Raises:
+        NotImplementedError: a layer is none of these.
+    """
+    modules = list(layers)
+    zeros = torch.zeros_like(x)
+    first = modules[0]
+    if directions is not None:
+        state = Pushed(x, directions, zeros, None)
+    elif isinstance(first, nn.Linear) and first.out_features < x.shape[1]:
+        h = first(x)
+        identity = torch.eye(h.shape[1], dtype=x.dtype, device=x.device)
+        state = Pushed(h, identity, torch.zeros_like(h), first.weight @ first.weight.T)
+        modules = modules[1:]
+    else:
+        state = Pushed(x, torch.eye(x.shape[1], dtype=x.dtype, device=x.device), zeros, None)
+    for module in modules:
+        state = _through(module, state)
+    return state
+
+
+def _through(module: nn.Module, state: Pushed) -> Pushed:
+    if isinstance(module, nn.Sequential):
+        for inner in module:
+            state = _through(inner, state)
+        return state
+    if isinstance(module, Residual):
+        inner = _through(module.block, state)
+        return Pushed(state.h + inner.h, state.columns + inner.columns, state.laplacian + inner.laplacian, state.gram)
+    if isinstance(module, nn.Linear):
+        return Pushed(module(state.h), module.weight @ state.columns, state.laplacian @ module.weight.T, state.gram)
+    activation = of_module(module)
+    if activation is None:
+        raise NotImplementedError(f"no forward Laplacian through {type(module).__name__}")
+    slope, curvature = activation.derivative(1, state.h), activation.derivative(2, state.h)
+    laplacian = slope * state.laplacian + curvature * state.squared_norms
+    return Pushed(activation.derivative(0, state.h), slope.unsqueeze(-1) * state.columns, laplacian, state.gram)
+
+
+def laplacian(layers: nn.Sequential, x: Tensor) -> Tensor:
+    """Δf of layers with one output, (B,)."""
+    return push(layers, x).laplacian.squeeze(-1)
+
+
+def score_matching_of_energy(layers: nn.Sequential, x: Tensor) -> Tensor:
+    """½‖∇f‖² + Δf of layers with one output, (B,)."""
+    state = push(layers, x)
+    return (0.5 * state.squared_norms + state.laplacian).squeeze(-1)
+
+
+def score_matching_of_field(layers: nn.Sequential, x: Tensor) -> Tensor:
+    """½‖s‖² + tr ∂s/∂x of layers with D outputs, (B,), for first and last layers that are affine.
+
+    tr(W_out A W_in) = Σ_jk A_jk (W_in W_out)_kj, with A = ∂h_last/∂z_first pushed forward on the smaller side.
+    """
+    modules = list(layers)
+    if not isinstance(modules[0], nn.Linear) or not isinstance(modules[-1], nn.Linear):
+        raise NotImplementedError("a trace by layers needs affine first and last layers")
+    first, last = modules[0], modules[-1]
+    z = first(x)
+    state = Pushed(z, torch.eye(z.shape[1], dtype=x.dtype, device=x.device), torch.zeros_like(z), None)
+    for module in modules[1:-1]:
+        state = _jacobian_through(module, state)
+    trace = (state.columns * (first.weight @ last.weight).T).sum((-2, -1))
+    return 0.5 * last(state.h).square().sum(-1) + trace
+
+
+def _jacobian_through(module: nn.Module, state: Pushed) -> Pushed:
+    if isinstance(module, nn.Sequential):
+        for inner in module:
+            state = _jacobian_through(inner, state)
+        return state
+    if isinstance(module, Residual):
+        inner = _jacobian_through(module.block, state)
+        return Pushed(state.h + inner.h, state.columns + inner.columns, state.laplacian, None)
+    if isinstance(module, nn.Linear):
+        return Pushed(module(state.h), module.weight @ state.columns, state.laplacian, None)
+    activation = of_module(module)
+    if activation is None:
+        raise NotImplementedError(f"no Jacobian by layers through {type(module).__name__}")
+    columns = activation.derivative(1, state.h).unsqueeze(-1) * state.columns
+    return Pushed(activation.derivative(0, state.h), columns, state.laplacian, None)
