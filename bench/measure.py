@@ -19,6 +19,7 @@ import bench
 import estimators
 from bench import key, machine
 from bench.meters import anchor
+from bench.meters.prediction import Prediction
 from bench.point import Point, ProblemSpec
 from bench.process.workers import Ended, ForkServer, Launcher, Spawner, StartError, Worker
 from bench.statistics.bootstrap import median_interval
@@ -92,7 +93,7 @@ class Bench:
     def _launcher(self, kind: str) -> Launcher:
         with self._lock:
             if kind not in self._launchers:
-                self._launchers[kind] = Spawner() if kind == "cuda" else ForkServer("fake" if kind == "fake" else "")
+                self._launchers[kind] = Spawner() if kind == "cuda" else ForkServer()
                 if isinstance(launcher := self._launchers[kind], ForkServer):
                     check_origins(launcher.origins)
             return self._launchers[kind]
@@ -161,18 +162,23 @@ class Bench:
         if outcome == "ok" and reference_problem:
             reason = f"no reference: {reference_problem}"
         if self.predict and outcome in ("ok", "nonfinite", "out_of_memory", "timeout"):
-            row["predicted_peak_bytes"], why = self.predicted_peak_bytes(point)
-            if why:
+            prediction, why = self.prediction(point)
+            if prediction is not None:
+                row["predicted_peak_bytes"] = prediction.peak_bytes
+            else:
                 row["extra"]["no_prediction"] = why
         row |= {"outcome": outcome, "reason": reason, "duration_s": time.monotonic() - started}
         return row
 
-    def predicted_peak_bytes(self, point: Point) -> tuple[int | None, str]:
-        """The step's peak on fake tensors, and why there is none."""
-        worker = self._launcher("fake").start(self.limits.memory_bytes)
+    def prediction(self, point: Point) -> tuple[Prediction | None, str]:
+        """The step on fake tensors, on the CPU whatever the point's device; or why there is no prediction."""
+        worker = self._launcher("cpu").start(self.limits.memory_bytes)
+        request = {"do": "predict", "cuda": point.device.startswith("cuda")}
         try:
-            answer = worker.ask({"do": "predict", **self._opening(replace(point, device="cpu"))}, self.limits.timeout_s)
-            return answer.get("predicted_peak_bytes"), answer.get("reason", "")
+            answer = worker.ask({**request, **self._opening(replace(point, device="cpu"))}, self.limits.timeout_s)
+            if answer.pop("outcome") != "ok":
+                return None, answer["reason"]
+            return Prediction(**answer), ""
         except Ended as ended:
             return None, ended.reason
         finally:
@@ -195,7 +201,7 @@ class Bench:
     # Timing
 
     def time(self, points: Sequence[Point], rows: Sequence[Row]) -> list[Row]:
-        """Time one window of points, interleaved with the anchor; rows come back with times, or with how they failed."""
+        """Time one window of points, interleaved with the anchor; rows come back with times, or how they failed."""
         started = time.monotonic()
         cpus = timing_cpus(points[0].threads)
         group = uuid.uuid4().hex[:12]

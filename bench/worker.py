@@ -2,12 +2,13 @@
 
 Requests: ``open`` a point, ``solo`` (first call, memory, FLOPs, accuracy), ``warm_up`` and ``block`` (timing, while
 others take turns), ``reference`` (compute and keep one), ``predict`` (memory, on fake tensors), ``rate`` (the machine's
-own matmul rate). Parts of an answer are sent as soon as they are known: whatever was measured before a worker died is kept.
+own matmul rate). Parts of an answer are sent as soon as they are known: what was measured before a worker died is kept.
 """
 
 from __future__ import annotations
 
 import contextlib
+import gc
 import math
 import os
 import socket
@@ -15,6 +16,7 @@ import statistics
 import sys
 import time
 import traceback
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -22,7 +24,7 @@ import torch
 import bench
 import estimators
 from bench import problems, references
-from bench.meters import accuracy, anchor, clock, flops, memory, predicted_memory, state
+from bench.meters import accuracy, anchor, clock, flops, memory, prediction, state
 from bench.meters.subject import Subject, generator
 from bench.point import Point, ProblemSpec
 from bench.process import limits
@@ -182,10 +184,10 @@ class _Desk:
     def predict(self, request: dict[str, Any]) -> dict[str, Any]:
         self.open(request)
         try:
-            peak = predicted_memory.predicted_peak_bytes(self.subject, lambda: generator(0))
-        except predicted_memory.Unpredictable as error:
-            return {"outcome": "ok", "predicted_peak_bytes": None, "reason": str(error)[:500]}
-        return {"outcome": "ok", "predicted_peak_bytes": peak}
+            predicted = prediction.predict(self.subject, lambda: generator(0), request["cuda"])
+        except prediction.Unpredictable as error:
+            return {"outcome": "unsupported", "reason": str(error)[:500]}
+        return {"outcome": "ok", **asdict(predicted)}
 
     def rate(self, request: dict[str, Any]) -> dict[str, Any]:
         """The machine's own matmul rate, FLOP/s: the best of square products that leave the caches."""
@@ -197,13 +199,23 @@ class _Desk:
         return {"outcome": "ok", "flops_per_s": 2 * size**3 / min(timer.block(0.3))}
 
 
-def warm_up_predictions() -> None:
-    """Import and initialise what fake tensors need; they compute nothing, so no thread starts."""
+def warm_up() -> None:
+    """Have torch import what it imports late, in the fork-server, once for all workers.
+
+    Fake tensors and a fake gradient reach nearly all of it; they do no arithmetic, so no thread starts.
+    """
+    import torch._dynamo
+    import torch._functorch.apis
+    import torch._functorch.eager_transforms
     from torch._subclasses.fake_tensor import FakeTensorMode
 
     with FakeTensorMode():
         x = torch.ones(2, 2, requires_grad=True)
-        torch.autograd.grad((x @ x).tanh().sum(), x)
+        torch.autograd.grad(torch.nn.functional.softplus(x @ x).sum(), x)
+        torch.empty_like(x, device="meta")
+        torch.func.vmap(torch.func.hessian(lambda y: y.sum()))(torch.ones(2, 2))
+    gc.collect()
+    gc.freeze()  # a collection in a worker need not walk what the server holds, nor copy its pages
 
 
 def _plain(value: Any) -> Any:

@@ -63,7 +63,7 @@ def family(pid: int) -> list[psutil.Process]:
 
 
 def family_memory_bytes(pid: int) -> int:
-    """Private resident memory of the process and its descendants; what they share with the fork-server is not theirs."""
+    """Private resident memory of a process and its descendants; what they share with the fork-server is not theirs."""
     total = 0
     for process in family(pid):
         with contextlib.suppress(psutil.Error, OSError, ValueError):

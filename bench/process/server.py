@@ -22,7 +22,7 @@ from bench.process.channel import Channel, Closed
 IDLE_S = 0.05
 
 
-def main(descriptor: int, warm: str = "") -> None:
+def main(descriptor: int) -> None:
     """Serve fork requests on the socket ``descriptor`` until the coordinator goes."""
     warnings.simplefilter("ignore")
     limits.adopt_orphans()
@@ -36,8 +36,7 @@ def main(descriptor: int, warm: str = "") -> None:
 
     from bench import worker  # imports torch and the estimators, once for all workers
 
-    if warm == "fake":
-        worker.warm_up_predictions()
+    worker.warm_up()
     channel.send({"ready": os.getpid(), **worker.origins()})
 
     live: set[int] = set()

@@ -171,7 +171,7 @@ class Launcher:
 class ForkServer(Launcher):
     """Forks workers from one warm process: for CPU points."""
 
-    def __init__(self, warm: str = "") -> None:
+    def __init__(self) -> None:
         ours, theirs = Channel.pair()
         self._channel = ours
         self._exits: dict[int, int] = {}
@@ -181,7 +181,7 @@ class ForkServer(Launcher):
         self._fork_lock = threading.Lock()
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115, read if the server dies
         self._process = subprocess.Popen(
-            python("from bench.process.server import main", f"main({theirs.fileno()}, {warm!r})"),
+            python("from bench.process.server import main", f"main({theirs.fileno()})"),
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             stdout=self._errors,

@@ -1,13 +1,15 @@
-"""The peak memory of a step, predicted on fake tensors: shapes and lifetimes are real, no arithmetic is done.
+"""A step predicted on fake tensors: shapes and lifetimes are real, no arithmetic is done.
 
-So a step can be predicted that this machine could never hold. What the prediction cannot see is memory that a kernel
-takes for itself while it runs. Where control flow depends on data there is no prediction, and the reason is given.
+So a step can be predicted that this machine could never hold: its peak memory, and what its time follows from: FLOPs,
+bytes moved and operations launched. What the prediction cannot see is memory that a kernel takes for itself while it
+runs. Where control flow depends on data there is no prediction, and the reason is given.
 """
 
 from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -20,6 +22,7 @@ from torch._subclasses.fake_tensor import (
 )
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import flop_registry
 
 from bench.meters.subject import Subject
 from bench.problems.problem import Problem
@@ -31,13 +34,31 @@ class Unpredictable(Exception):
     """The step cannot run without data; the message says why."""
 
 
+@dataclass(frozen=True)
+class Prediction:
+    """What one step will need.
+
+    Attributes:
+        peak_bytes: the allocator's peak above what model and data hold.
+        flops: floating-point operations of matrix products, convolutions and attention.
+        moved_bytes: bytes that the operations read and write, views left out.
+        operations: how many operations are launched, views left out.
+    """
+
+    peak_bytes: int
+    flops: int
+    moved_bytes: int
+    operations: int
+
+
 class _Tracking(TorchDispatchMode):
-    """Follows every storage from the operation that makes it until it is released."""
+    """Follows every storage from the operation that makes it until it is released, and adds up the work."""
 
     def __init__(self, block_bytes: int) -> None:
         super().__init__()
         self.block_bytes = block_bytes
         self.held = self.peak = 0
+        self.flops = self.moved = self.operations = 0
         self._known: dict[int, weakref.ref[Any]] = {}
 
     def ignore(self, tensor: Tensor) -> None:
@@ -46,10 +67,18 @@ class _Tracking(TorchDispatchMode):
         self._known[storage._cdata] = weakref.ref(storage)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        out = func(*args, **(kwargs or {}))
-        for leaf in tree_leaves(out):
-            if isinstance(leaf, Tensor):
-                self._account(leaf.untyped_storage())
+        kwargs = kwargs or {}
+        out = func(*args, **kwargs)
+        outputs = [leaf for leaf in tree_leaves(out) if isinstance(leaf, Tensor)]
+        for leaf in outputs:
+            self._account(leaf.untyped_storage())
+        if not func.is_view:
+            inputs = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
+            self.operations += 1
+            self.moved += sum(t.numel() * t.element_size() for t in (*inputs, *outputs))
+            count = flop_registry.get(func._overloadpacket)
+            if count is not None:
+                self.flops += int(count(*args, **kwargs, out_val=out))
         return out
 
     def _account(self, storage: torch.UntypedStorage) -> None:
@@ -67,13 +96,17 @@ class _Tracking(TorchDispatchMode):
         self._known[handle] = weakref.ref(storage, released)
 
 
-def predicted_peak_bytes(subject: Subject, make_generator: Callable[[], torch.Generator]) -> int:
-    """The peak of one step above what model and data hold, in bytes.
+def predict(subject: Subject, make_generator: Callable[[], torch.Generator], cuda: bool = False) -> Prediction:
+    """One step of a subject, predicted.
+
+    Args:
+        subject: the estimator on a problem on the CPU; its model is changed, so this needs a process of its own.
+        make_generator: makes a generator for the probes.
+        cuda: model the block rounding of CUDA's caching allocator.
 
     Raises:
         Unpredictable: control flow depends on data, or an operation has no fake version.
     """
-    cuda = subject.problem.x.device.type == "cuda"
     mode = FakeTensorMode()
     problem = _fake(subject.problem, mode)
     with mode:
@@ -90,11 +123,11 @@ def predicted_peak_bytes(subject: Subject, make_generator: Callable[[], torch.Ge
             raise Unpredictable(f"no fake version: {error}") from error
         except RuntimeError as error:
             raise Unpredictable(f"fails on fake tensors: {str(error).splitlines()[0]}") from error
-    return tracking.peak
+    return Prediction(tracking.peak, tracking.flops, tracking.moved, tracking.operations)
 
 
 def _fake(problem: Problem, mode: FakeTensorMode) -> Problem:
-    """The same problem on fake tensors; its model is changed in place, so this needs a process of its own."""
+    """The same problem on fake tensors; its model is changed in place."""
     for module in problem.model.modules():
         for name, parameter in list(module._parameters.items()):
             if parameter is not None:
