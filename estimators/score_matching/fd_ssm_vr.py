@@ -50,8 +50,9 @@ def fd_ssm_vr(
         x: the points, (B, D), float32 or float64.
         generator: the source of the directions.
         eps: ε, the length of the displacement (its root mean square, for laws whose probes vary in length). The default
-            None takes √D u^⅓ with u the dtype's machine epsilon (float32: 0.005 √D, float64: 6e-6 √D): truncation ε²/D
-            against the rounding √D u/ε of a first difference. The paper's own is 0.1.
+            None takes ½ √D u^⅓ with u the dtype's machine epsilon (float32: 0.0025 √D, float64: 3e-6 √D): truncation
+            ε²/D against the rounding √D u/ε of a first difference. The best multiple of √D u^⅓ was measured between
+            0.3 and 1 on nets of scale one, at every D from 16 to 784 in both dtypes. The paper's own is 0.1.
         per_sqrt_dim: whether ``eps`` is the step per coordinate, ε/√D, instead of ε.
         probes: M, how many directions a row.
         law: the directions' law before scaling, one of ``estimators.probes.LAWS``; the paper's is ``sphere``.
@@ -66,7 +67,7 @@ def fd_ssm_vr(
     Source: Pang, Xu, Li, Song, Ermon, Zhu (2020), Efficient Learning of Generative Models via Finite-Difference Score
     Matching, NeurIPS, appendix; on the scale of ½‖s‖² + tr ∇s.
     """
-    scale = difference_step(eps, per_sqrt_dim, power=1 / 3, factor=1.0, x=x) / math.sqrt(x.shape[1])
+    scale = difference_step(eps, per_sqrt_dim, power=1 / 3, factor=0.5, x=x) / math.sqrt(x.shape[1])
     v = probe_laws.draw(law, probes, x, generator)
     w = scale * v
     if batched:
