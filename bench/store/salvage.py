@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
-from collections.abc import Iterator
+import tempfile
 from pathlib import Path
 from typing import Any
 
-from bench.store.schema import APPLICATION_ID
 from bench.store.values import TYPES, decode
 
 _BYTES_PER_ROW = 200  # fewer than any row takes; bounds the search where the largest id cannot be read
@@ -23,23 +23,36 @@ def is_damaged(connection: sqlite3.Connection) -> bool:
         raise
 
 
-def readable_rows(path: Path) -> Iterator[dict[str, Any]]:
+def readable_rows(path: Path) -> list[dict[str, Any]]:
     """Every row that can still be read, looked up one by one by its id; without `output` where only that is gone.
 
-    The file is not changed. Rows still in the write-ahead log beside it are read as well.
+    A copy is read, so the file is not changed. Rows still in the write-ahead log beside it are read as well.
     """
-    connection = sqlite3.connect(f"file:{path}?mode=rw", uri=True, isolation_level=None)
-    try:
-        connection.execute("PRAGMA writable_schema = ON")  # or SQLite refuses a file shorter than its header says
-        connection.execute("PRAGMA query_only = ON")
-        if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
-            return
-        for id_ in range(1, _largest_id(connection, path) + 1):
-            row = _read(connection, id_)
-            if row is not None:
-                yield row
-    finally:
-        connection.close()
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.salvage-") as folder:
+        copy = _copy_whole_pages(path, Path(folder) / "copy.sqlite")
+        connection = sqlite3.connect(copy, isolation_level=None)
+        try:
+            connection.execute("PRAGMA writable_schema = ON")  # or SQLite refuses a file shorter than its header says
+            ids = range(1, _largest_id(connection, copy) + 1)
+            return [row for row in (_read(connection, id_) for id_ in ids) if row is not None]
+        except sqlite3.DatabaseError:
+            return []
+        finally:
+            connection.close()
+
+
+def _copy_whole_pages(path: Path, to: Path) -> Path:
+    """Copy a store and its log, less a last page that was cut: SQLite would read what is missing of it as zeros."""
+    shutil.copyfile(path, to)
+    with to.open("r+b") as file:
+        size = int.from_bytes(file.read(18)[16:18], "big")
+        size = 65536 if size == 1 else size  # as SQLite's file format has it
+        if size:
+            file.truncate(to.stat().st_size // size * size)
+    log = Path(f"{path}-wal")
+    if log.exists():
+        shutil.copyfile(log, f"{to}-wal")
+    return to
 
 
 def _largest_id(connection: sqlite3.Connection, path: Path) -> int:

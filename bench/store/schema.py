@@ -44,17 +44,19 @@ def prepare(connection: sqlite3.Connection, path: Path) -> None:
     Raises:
         StoreError: not ours, or of a version that cannot be read.
     """
-    if _state(connection, path) == SCHEMA_VERSION:
+    if version_of(connection, path) == SCHEMA_VERSION and not _missing_columns(connection):
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
-        version = _state(connection, path)  # again, under the lock: another process may have been first
+        version = version_of(connection, path)  # again, under the lock: another process may have been first
         if version == 0:
             for statement in TABLES:
                 connection.execute(statement)
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         for step in range(version or SCHEMA_VERSION, SCHEMA_VERSION):
             MIGRATIONS[step](connection)
+        for name in _missing_columns(connection):  # a new column needs no version: older rows have it empty
+            connection.execute(f'ALTER TABLE rows ADD COLUMN "{name}" {SQL_TYPES[TYPES[name]]}')
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         connection.execute("COMMIT")
     except BaseException:
@@ -63,7 +65,18 @@ def prepare(connection: sqlite3.Connection, path: Path) -> None:
         raise
 
 
-def _state(connection: sqlite3.Connection, path: Path) -> int:
+def _missing_columns(connection: sqlite3.Connection) -> list[str]:
+    there = {column[1] for column in connection.execute("PRAGMA table_info(rows)")}
+    return [name for name in TYPES if name not in there]
+
+
+def header_is_ours(path: Path) -> bool:
+    """Whether the file's own header names us, for files too damaged to ask SQLite."""
+    with path.open("rb") as file:
+        return file.read(72)[68:72] == APPLICATION_ID.to_bytes(4, "big")  # its place in SQLite's file format
+
+
+def version_of(connection: sqlite3.Connection, path: Path) -> int:
     """The version of the store: 0 for a file without tables.
 
     Raises:

@@ -68,7 +68,7 @@ class Store:
             try:
                 damaged = salvage.is_damaged(self._connection)
                 if not damaged:
-                    schema.prepare(self._connection, self.path)
+                    self._prepare()
             except BaseException:
                 self._connection.close()
                 raise
@@ -96,22 +96,20 @@ class Store:
             raise StoreError(f"store {self.path}: not an SQLite file; give another path")
 
     def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
-        try:
-            self._set_journal(connection)
-            connection.execute("PRAGMA synchronous = FULL")  # a row takes a second to measure, a sync milliseconds
-        except sqlite3.DatabaseError as error:
-            if not getattr(error, "sqlite_errorname", "").startswith(("SQLITE_CORRUPT", "SQLITE_READONLY")):
-                connection.close()
-                raise
-        return connection
+        return sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
 
-    def _set_journal(self, connection: sqlite3.Connection) -> None:
+    def _prepare(self) -> None:
+        schema.version_of(self._connection, self.path)  # refuses a foreign file before anything in it is changed
+        self._set_journal()
+        self._connection.execute("PRAGMA synchronous = FULL")  # a row takes a second to measure, a sync milliseconds
+        schema.prepare(self._connection, self.path)
+
+    def _set_journal(self) -> None:
         mode = "DELETE" if on_network_file_system(self.path) else "WAL"
         deadline = time.monotonic() + BUSY_SECONDS
         while True:  # changing the mode does not wait for other processes by itself
             try:
-                connection.execute(f"PRAGMA journal_mode = {mode}")
+                self._connection.execute(f"PRAGMA journal_mode = {mode}")
                 return
             except sqlite3.OperationalError as error:
                 busy = getattr(error, "sqlite_errorname", "").startswith("SQLITE_BUSY")
@@ -120,8 +118,17 @@ class Store:
                 time.sleep(0.02)
 
     def _recover(self) -> None:
-        """Set a damaged file aside, under another name, and carry over what can be read."""
-        rows = list(salvage.readable_rows(self.path))
+        """Set a damaged file aside, under another name, and carry over what can be read.
+
+        Raises:
+            StoreError: it is not known to be ours.
+        """
+        if not schema.header_is_ours(self.path):
+            raise StoreError(f"store {self.path}: damaged, and not known to be a store of ours; give another path")
+        try:
+            rows = salvage.readable_rows(self.path)
+        except OSError as error:
+            raise StoreError(f"store {self.path}: damaged, and cannot be copied to save it: {error.strerror}") from None
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
         aside = self.path.with_name(f"{self.path.name}.damaged-{stamp}")
         for suffix in ("", "-wal", "-shm"):
@@ -130,7 +137,7 @@ class Store:
                 os.replace(source, f"{aside}{suffix}")
         with clear_errors(self.path):
             self._connection = self._connect()
-            schema.prepare(self._connection, self.path)
+            self._prepare()
         for row in rows:
             self.put({k: v for k, v in row.items() if k != "finished"}, finished=row["finished"])
         self.recovered = (
