@@ -13,15 +13,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from estimators.taylor.frame import Coefficients, Frame, add, negate, rates
+from estimators.taylor.frame import Coefficients, Frame, accumulate, add, negate
 from estimators.taylor.pointwise import Pointwise, chain, weighted
 from estimators.taylor.series import Series, rule, unsupported
 
 
 def sech2(u: Tensor) -> Tensor:
-    """sech² u = 4e^{−2|u|} / (1 + e^{−2|u|})², to full relative accuracy."""
-    e = torch.exp(-2 * u.abs())
-    return 4 * e / (1 + e) ** 2
+    """sech² u = 4 σ(2u) σ(−2u), to full relative accuracy in both tails and smooth at 0."""
+    return torch.sigmoid(2 * u) * torch.sigmoid(-2 * u) * 4
 
 
 def _orders(frame: Frame, last: bool) -> range:
@@ -30,9 +29,9 @@ def _orders(frame: Frame, last: bool) -> range:
 
 def _exp(u: Coefficients, frame: Frame, last: bool):
     """Z' = z u'."""
-    rate, z = rates(u), [torch.exp(u[0])]
+    z = [torch.exp(u[0])]
     for k in range(1, frame.order + 1):
-        z.append(frame.integrate(rate, z, k))
+        z.append(frame.integrate(u, z, k))
     return z, z
 
 
@@ -43,9 +42,9 @@ def _exp_derivatives(u0: Tensor):
 
 def _sine(u: Coefficients, frame: Frame):
     """S' = c u', c' = −s u'."""
-    rate, s, c = rates(u), [torch.sin(u[0])], [torch.cos(u[0])]
+    s, c = [torch.sin(u[0])], [torch.cos(u[0])]
     for k in range(1, frame.order + 1):
-        s_k, c_k = frame.integrate(rate, c, k), negate(frame.integrate(rate, s, k))
+        s_k, c_k = frame.integrate(u, c, k), negate(frame.integrate(u, s, k))
         s.append(s_k)
         c.append(c_k)
     return s, c
@@ -72,11 +71,11 @@ def _cos_derivatives(u0: Tensor):
 
 def _tanh(u: Coefficients, frame: Frame, last: bool):
     """Z' = s u' with s = 1 − z²; s_0 = sech² u_0."""
-    rate, z, s = rates(u), [torch.tanh(u[0])], [sech2(u[0])]
+    z, s = [torch.tanh(u[0])], [sech2(u[0])]
     for k in range(1, frame.order + 1):
-        z.append(frame.integrate(rate, s, k))
+        z.append(frame.integrate(u, s, k))
         if k < frame.order or last:
-            s.append(negate(frame.square(z, k)))
+            s.append(frame.square(z, k, scale=-1))
     return z, s
 
 
@@ -88,13 +87,13 @@ def _tanh_derivatives(u0: Tensor):
 
 def _logistic(u: Coefficients, frame: Frame, last: bool):
     """σ' = q u' with q = σ(1 − σ): q_k = (1 − 2σ_0) σ_k − Σ_{0<i<k} σ_i σ_{k−i}, and 1 − 2σ_0 = −tanh(u_0/2)."""
-    rate, sigma = rates(u), [torch.sigmoid(u[0])]
+    sigma = [torch.sigmoid(u[0])]
     q = [sigma[0] * torch.sigmoid(-u[0])]
     odd = -torch.tanh(u[0] / 2)
     for k in range(1, frame.order + 1):
-        sigma.append(frame.integrate(rate, q, k))
+        sigma.append(frame.integrate(u, q, k))
         if k < frame.order or last:
-            q.append(add(weighted(sigma[k], odd), negate(frame.square(sigma, k, start=1))))
+            q.append(add(weighted(sigma[k], odd), frame.square(sigma, k, scale=-1, ends=False)))
     return sigma, q
 
 
@@ -107,7 +106,7 @@ def _logistic_derivatives(u0: Tensor):
 def _softplus(u: Coefficients, frame: Frame, last: bool):
     """Z' = σ u'."""
     sigma, _ = _logistic(u, frame, False)
-    return chain(u, rates(u), sigma, frame, F.softplus(u[0])), sigma
+    return chain(u, sigma, frame, F.softplus(u[0])), sigma
 
 
 def _softplus_derivatives(u0: Tensor):
@@ -137,12 +136,12 @@ def _silu_derivatives(u0: Tensor):
 def _normal(u: Coefficients, frame: Frame, last: bool):
     """Φ' = φ u', φ' = −u φ u': the normal distribution function and its density."""
     density = torch.exp(-0.5 * u[0] * u[0]) * (1 / math.sqrt(2 * math.pi))
-    half_square = [weighted(frame.square(u, k), torch.as_tensor(-0.5, dtype=u[0].dtype)) for k in range(frame.order + 1)]
-    rate, phi = rates(half_square), [density]
+    exponent = [frame.square(u, k, scale=-0.5) for k in range(frame.order + 1)]
+    phi = [density]
     for k in _orders(frame, last):
-        phi.append(frame.integrate(rate, phi, k))
+        phi.append(frame.integrate(exponent, phi, k))
     distribution = 0.5 * torch.erfc(-u[0] * math.sqrt(0.5))
-    return chain(u, rates(u), phi, frame, distribution), phi
+    return chain(u, phi, frame, distribution), phi
 
 
 def _gelu(u: Coefficients, frame: Frame, last: bool):
@@ -180,7 +179,7 @@ def _reciprocal(u: Coefficients, frame: Frame, last: bool) -> Coefficients:
 def _log(u: Coefficients, frame: Frame, last: bool):
     """Z' = u'/u."""
     r = _reciprocal(u, frame, last)
-    return chain(u, rates(u), r, frame, torch.log(u[0])), r
+    return chain(u, r, frame, torch.log(u[0])), r
 
 
 def _log_derivatives(u0: Tensor):
@@ -200,23 +199,23 @@ def _expm1(u: Coefficients, frame: Frame, last: bool):
 
 
 def _power(p: float):
+    def series(exponent: float, value: Tensor, u: Coefficients, r: Tensor, frame: Frame, stop: int) -> Coefficients:
+        """u z' = p z u': z_k = (1/u_0) [p u_k z_0 + Σ_{0<j<k} ((p + 1) j/k − 1) u_j z_{k−j}]."""
+        z: Coefficients = [value]
+        for k in range(1, stop + 1):
+            outer = None if u[k] is None else u[k] * (value * exponent)
+            mixed = None
+            for j in range(1, k):
+                if u[j] is not None and z[k - j] is not None:
+                    mixed = accumulate(mixed, u[j], z[k - j], (exponent + 1) * j / k - 1)
+            total = add(outer, None if mixed is None else frame.mixed(k, mixed))
+            z.append(None if total is None else total * r)
+        return z
+
     def recurrence(u: Coefficients, frame: Frame, last: bool):
-        """Z = u^p: u z' = p z u', so z_k = (1/(k u_0)) Σ_{j≥1} (p j − (k − j)) u_j z_{k−j}."""
         r = 1 / u[0]
-
-        def series(exponent: float, value: Tensor, orders: range) -> Coefficients:
-            z, rate = [value], rates(u)
-            for k in orders:
-                drift = [None if c is None else i * c for i, c in enumerate(z)]
-                grow = frame.convolve(rate, [*z, None], k, start=1)
-                shrink = frame.convolve(u, [*drift, None], k, start=1, stop=k - 1)
-                total = add(None if grow is None else exponent * grow, negate(shrink))
-                z.append(None if total is None else total * r / k)
-            return z
-
-        z = series(p, u[0] ** p, range(1, frame.order + 1))
-        slope = series(p - 1, p * u[0] ** (p - 1), _orders(frame, last))
-        return z, slope
+        z = series(p, u[0] ** p, u, r, frame, frame.order)
+        return z, series(p - 1, p * u[0] ** (p - 1), u, r, frame, frame.order if last else frame.order - 1)
 
     return recurrence
 

@@ -55,63 +55,64 @@ class Frame:
 
     def mixed(self, k: int, term: Tensor) -> Tensor:
         """A product of directional coefficients that belongs to order k: summed where order k is collapsed."""
-        return self.sum_directions(term) if self.collapsed and k == self.order and self.directions > 1 else term
+        return self.sum_directions(term) if self.sums(k) else term
+
+    def sums(self, k: int) -> bool:
+        """Whether products of directional coefficients are summed over directions at order k."""
+        return k == self.order and self.collapsed and (self.directions > 1 or self.weights is not None)
 
     def convolve(self, a: Sequence, b: Sequence, k: int, start: int = 0, stop: int | None = None) -> Tensor | None:
         """The coefficient Σ_{i=start}^{stop} a_i b_{k−i} of the product a·b (by default i = 0 … k)."""
-        stop = k if stop is None else stop
-        total, mixed = None, None
-        for i in range(start, stop + 1):
-            left, right = a[i], b[k - i]
-            if left is None or right is None:
+        total = mixed = None
+        for i in range(start, (k if stop is None else stop) + 1):
+            if a[i] is None or b[k - i] is None:
                 continue
-            if 0 < i < k:
-                mixed = left * right if mixed is None else _accumulate(mixed, left, right)
+            if i in (0, k):
+                total = accumulate(total, a[i], b[k - i])
             else:
-                total = left * right if total is None else _accumulate(total, left, right)
-        return self._add_mixed(total, mixed, k)
+                mixed = accumulate(mixed, a[i], b[k - i])
+        return self._join(total, mixed, k)
 
-    def square(self, a: Sequence, k: int, start: int = 0) -> Tensor | None:
-        """Σ_{i=start}^{k−start} a_i a_{k−i}, with each pair computed once."""
-        total, mixed = None, None
-        for i in range(start, (k + 1) // 2):
-            if a[i] is None or a[k - i] is None:
-                continue
-            if i > 0:
-                mixed = a[i] * a[k - i] if mixed is None else _accumulate(mixed, a[i], a[k - i])
-            else:
-                total = a[i] * a[k - i] * 2
-        if mixed is not None:
-            mixed = mixed * 2 if torch.is_grad_enabled() or type(mixed) is not Tensor else mixed.mul_(2)
-        if k % 2 == 0 and k // 2 >= start and a[k // 2] is not None:
-            middle = a[k // 2]
-            if k == 0:
-                return middle * middle
-            mixed = middle * middle if mixed is None else _accumulate(mixed, middle, middle)
-        return self._add_mixed(total, mixed, k)
+    def square(self, a: Sequence, k: int, scale: float = 1, ends: bool = True) -> Tensor | None:
+        """Scale · Σ_i a_i a_{k−i}, with each pair computed once; without the pair (0, k) unless `ends`."""
+        total = mixed = None
+        if ends and a[k] is not None:
+            total = a[0] * (a[k] * (scale * (2 if k else 1)))
+        for i in range(1, (k + 1) // 2):
+            if a[i] is not None and a[k - i] is not None:
+                mixed = accumulate(mixed, a[i], a[k - i], 2 * scale)
+        if k and k % 2 == 0 and a[k // 2] is not None:
+            mixed = accumulate(mixed, a[k // 2], a[k // 2], scale)
+        return self._join(total, mixed, k)
 
-    def _add_mixed(self, total: Tensor | None, mixed: Tensor | None, k: int) -> Tensor | None:
+    def integrate(self, u: Sequence, slope: Sequence, k: int) -> Tensor | None:
+        """z_k of z' = slope(t)·u'(t): z_k = u_k slope_0 + Σ_{0<j<k} (j/k) u_j slope_{k−j}."""
+        total = None if u[k] is None else u[k] * slope[0]
+        if not self.sums(k):
+            for j in range(1, k):
+                if u[j] is not None and slope[k - j] is not None:
+                    total = accumulate(total, u[j], slope[k - j], j / k)
+            return total
+        mixed = None
+        for j in range(1, k):
+            if u[j] is not None and slope[k - j] is not None:
+                mixed = accumulate(mixed, u[j], slope[k - j], j / k)
+        return self._join(total, mixed, k)
+
+    def _join(self, total: Tensor | None, mixed: Tensor | None, k: int) -> Tensor | None:
         if mixed is None:
             return total
         mixed = self.mixed(k, mixed)
         return mixed if total is None else total + mixed
 
-    def integrate(self, rate: Sequence, slope: Sequence, k: int) -> Tensor | None:
-        """z_k of z' = slope(t)·u'(t), from rate_j = j·u_j: z_k = (1/k) Σ_{j=1}^{k} rate_j slope_{k−j}."""
-        total = self.convolve(rate, slope, k, start=1)
-        return None if total is None else total / k if k > 1 else total
 
-
-def rates(u: Sequence) -> Coefficients:
-    """j·u_j, the coefficients of t·u'(t)."""
-    return [None, *(c if j == 1 or c is None else c * j for j, c in enumerate(u[1:], start=1))]
-
-
-def _accumulate(total: Tensor, a: Tensor, b: Tensor) -> Tensor:
-    """Total + a·b, into `total` itself where no graph needs the old value."""
-    if type(total) is not Tensor or torch.is_grad_enabled() or total.shape != torch.broadcast_shapes(a.shape, b.shape):
-        return total + a * b
-    return total.addcmul_(a, b)
+def accumulate(total: Tensor | None, a: Tensor, b: Tensor, scale: float = 1) -> Tensor:
+    """Total + scale·a·b, into `total` itself where no graph needs the old value."""
+    inplace = isinstance(a, Tensor) and not torch.is_grad_enabled()
+    if total is None:
+        product = a * b
+        return product if scale == 1 else product.mul_(scale) if inplace else product * scale
+    return total.addcmul_(a, b, value=scale) if inplace else torch.addcmul(total, a, b, value=scale)
 
 
 def add(*terms: Tensor | None) -> Tensor | None:

@@ -121,7 +121,7 @@ class _AnyOrder(torch.autograd.Function):
         if ctx.needs_input_grad[0]:
             ctx.save_for_backward(rows, *d)
             ctx.phi, ctx.present, ctx.frame = phi, present, frame
-        return Series.from_coefficients(z, frame).rows
+        return torch.cat([c for c in z if c is not None])
 
     @staticmethod
     def backward(ctx, grad: Tensor):
@@ -136,20 +136,28 @@ class _AnyOrder(torch.autograd.Function):
             top = g[order]
         out = torch.empty_like(rows)
         for j, target in enumerate(Series(out, frame, ctx.present).coefficients):
-            if target is None:
-                continue
-            target.zero_()
-            for k in range(j, order + 1):
-                if g[k] is None or d[k - j] is None:
-                    continue
-                cotangent = top if k == order and 0 < j < k else g[k]
-                if j == 0 and cotangent.shape[0] > 1:
-                    target.add_((cotangent * d[k]).sum(0, keepdim=True))
-                elif j == 0 and d[k].shape[0] > 1:
-                    target.add_((cotangent * d[k]).sum(0, keepdim=True))
-                else:
-                    target.addcmul_(cotangent, d[k - j])
+            if target is not None:
+                _correlate(target, j, g, top, d)
         return out, None, None, None
+
+
+def _correlate(target: Tensor, j: int, g: Coefficients, top: Tensor | None, d: Coefficients) -> None:
+    """target = Σ_{k ≥ j} g_k d_{k−j}; the value (j = 0) collects from all directions."""
+    order, fresh = len(d) - 1, True
+    for k in range(j, order + 1):
+        cotangent, slope = top if k == order and 0 < j < k else g[k], d[k - j]
+        if cotangent is None or slope is None:
+            continue
+        if j == 0 and max(cotangent.shape[0], slope.shape[0]) > 1:
+            term = (cotangent * slope).sum(0, keepdim=True)
+            target.copy_(term) if fresh else target.add_(term)
+        elif fresh:
+            torch.mul(cotangent, slope, out=target)
+        else:
+            target.addcmul_(cotangent, slope)
+        fresh = False
+    if fresh:
+        target.zero_()
 
 
 def _through_graph(ctx, rows: Tensor, grad: Tensor) -> Tensor:
@@ -160,9 +168,9 @@ def _through_graph(ctx, rows: Tensor, grad: Tensor) -> Tensor:
     return result
 
 
-def chain(u: Coefficients, rate: Coefficients, slope: Coefficients, frame: Frame, value: Tensor) -> Coefficients:
+def chain(u: Coefficients, slope: Coefficients, frame: Frame, value: Tensor) -> Coefficients:
     """Coefficients of z with z' = slope·u', from z_0 = value."""
-    return [value, *(frame.integrate(rate, slope, k) for k in range(1, frame.order + 1))]
+    return [value, *(frame.integrate(u, slope, k) for k in range(1, frame.order + 1))]
 
 
 def weighted(a: Tensor | None, factor: Tensor) -> Tensor | None:

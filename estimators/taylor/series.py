@@ -61,15 +61,9 @@ class Series:
     @property
     def coefficients(self) -> Coefficients:
         """Views of the rows, one an order, (count, *shape), None for a structural zero."""
-        views, start = [], 0
-        for k, present in enumerate(self.present):
-            if not present:
-                views.append(None)
-                continue
-            count = self.frame.count(k)
-            views.append(self.rows[start : start + count])
-            start += count
-        return views
+        rows = self.rows  # first: materialising them may settle how many directions the frame has
+        views = iter(rows.split([self.frame.count(k) for k, present in enumerate(self.present) if present]))
+        return [next(views) if present else None for present in self.present]
 
     def coefficient(self, k: int) -> Tensor:
         """The coefficient of order k, (count, *shape); zeros where it is structural."""
