@@ -1,0 +1,59 @@
+"""`python -m reports build` writes the report; `python -m reports figure NAME` writes one figure for print."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from reports.frames import rows as store_rows
+from reports.frames.points import points
+from reports.palette import marks
+
+STORE = click.option("--store", default="results/bench.sqlite", show_default=True, help="the store to read")
+
+
+@click.group()
+def main() -> None:
+    """Reports from a store of measurements."""
+
+
+@main.command()
+@STORE
+@click.option("--out", default="reports/html", show_default=True, help="the folder to write")
+def build(store: str, out: str) -> None:
+    """Write the offline report."""
+    from reports.pages.build import build as write
+
+    try:
+        index = write(store_rows.load(store), out, store)
+    except (ValueError, FileNotFoundError) as error:
+        raise click.UsageError(str(error)) from None
+    click.echo(f"report: {index.resolve()}")
+
+
+@main.command()
+@click.argument("name")
+@STORE
+@click.option("--format", "format_", type=click.Choice(["svg", "pdf", "png"]), default="svg", show_default=True)
+@click.option("--out", default=None, help="the file to write; by default NAME.FORMAT in reports/html/figures")
+@click.option("--where", multiple=True, metavar="COLUMN=VALUE", help="keep the rows with this value; may be repeated")
+def figure(name: str, store: str, format_: str, out: str | None, where: tuple[str, ...]) -> None:
+    """Write the figure NAME for print."""
+    from reports.figures.catalogue import FIGURES
+    from reports.frames.slice import keep
+
+    if name not in FIGURES:
+        raise click.UsageError(f"no figure called {name!r}; there are {', '.join(FIGURES)}")
+    try:
+        frame = keep(points(store_rows.load(store)), where)
+    except (ValueError, FileNotFoundError) as error:
+        raise click.UsageError(str(error)) from None
+    path = Path(out or f"reports/html/figures/{name}.{format_}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    FIGURES[name].on_paper(frame, marks(frame["estimator"])).savefig(path, format=format_)
+    click.echo(f"figure: {path.resolve()}")
+
+
+if __name__ == "__main__":
+    main()

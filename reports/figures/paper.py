@@ -1,0 +1,130 @@
+"""Print rendering: what the matplotlib figures share: size, vector text, and the marks of the screen."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
+
+from reports.palette import Mark
+
+STYLE = {
+    "font.size": 8,
+    "axes.titlesize": 8,
+    "axes.labelsize": 8,
+    "legend.fontsize": 7,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "0.92",
+    "grid.linewidth": 0.6,
+    "axes.axisbelow": True,
+    "svg.fonttype": "none",
+    "pdf.fonttype": 42,
+    "svg.hashsalt": "estimators",
+    "text.parse_math": False,
+}
+UNITS = {
+    "time_step_s": "seconds",
+    "time_value_s": "seconds",
+    "peak_step_bytes": "bytes",
+    "flops_step": "FLOPs",
+    "energy_j": "joules",
+}
+
+
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def _power(value: float, _: int | None = None) -> str:
+    """Ticks of logarithmic axes without mathematical markup, which names in labels could break."""
+    if value <= 0:
+        return ""
+    exponent = round(math.log10(value))
+    if not math.isclose(value, 10.0**exponent):
+        return ""
+    return f"{value:g}" if -2 <= exponent <= 3 else "10" + str(exponent).translate(_RAISED)
+
+
+def logarithmic(axes: Axes, ticks: list[float] | None = None) -> None:
+    """Both axes logarithmic; `ticks` are the x axis's where it holds a few sizes."""
+    axes.set(xscale="log", yscale="log")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(FuncFormatter(_power))
+        axis.set_minor_formatter(NullFormatter())
+    if ticks:
+        axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        axes.xaxis.set_minor_locator(NullLocator())
+
+
+def canvas(columns: int = 1, width: float = 5.2, height: float = 3.4, **keywords) -> tuple[Figure, Axes]:
+    """A figure without pyplot's global state, and its axes."""
+    matplotlib.rcParams.update(STYLE)
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.subplots(1, columns, **keywords)
+
+
+def with_unit(title: str, column: str) -> str:
+    """The title with the unit in brackets."""
+    return f"{title} ({UNITS[column]})" if column in UNITS else title
+
+
+def points(axes: Axes, frame: pd.DataFrame, marks: Mapping[str, Mark]) -> None:
+    """Points with intervals; open where unresolved; what did not finish stands open at the right edge."""
+    fine = frame[~frame["failed"]]
+    for (estimator, _), group in fine.groupby(["estimator", "series"], sort=True):
+        mark, group = marks[estimator], group.sort_values("x")
+        axes.plot(group["x"], group["y"], color=mark.colour, lw=0.8, alpha=0.5)
+        x_error = np.abs([group["x"] - group["x_low"], group["x_high"] - group["x"]])
+        y_error = np.abs([group["y"] - group["y_low"], group["y_high"] - group["y"]])
+        axes.errorbar(
+            group["x"],
+            group["y"],
+            y_error,
+            np.nan_to_num(x_error),
+            fmt="none",
+            ecolor=mark.colour,
+            elinewidth=0.8,
+            alpha=0.7,
+        )
+        for is_open, part in group.groupby("open"):
+            face = "white" if is_open else mark.colour
+            axes.plot(part["x"], part["y"], mark.matplotlib_marker, color=mark.colour, mfc=face, ms=5, ls="none")
+    failed = frame[frame["failed"]].drop_duplicates(["label", "outcome"])
+    for place, row in enumerate(failed.itertuples()):
+        mark, height = marks[row.estimator], 1 - (place + 0.5) / max(len(failed), 8)
+        axes.plot(
+            1.03,
+            height,
+            mark.matplotlib_marker,
+            color=mark.colour,
+            mfc="white",
+            ms=5,
+            transform=axes.transAxes,
+            clip_on=False,
+        )
+        axes.annotate(
+            row.outcome.replace("_", " "),
+            (1.05, height),
+            xycoords="axes fraction",
+            va="center",
+            fontsize=6,
+            color="0.4",
+        )
+
+
+def legend(figure: Figure, axes: Axes, frame: pd.DataFrame, marks: Mapping[str, Mark]) -> None:
+    """One entry per estimator shown, below the figure."""
+    names = sorted(set(frame["estimator"]))
+    handles = [
+        Line2D([], [], color=marks[name].colour, marker=marks[name].matplotlib_marker, ls="none", ms=5, label=name[:40])
+        for name in names
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False)

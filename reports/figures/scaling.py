@@ -1,0 +1,55 @@
+"""Scaling: what a step costs as the dimension, the depth or the order grows, everything else held."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import altair as alt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from reports.figures import marks_layer, paper
+from reports.palette import Mark
+
+NAME = "scaling"
+TITLE = "Scaling"
+ALT = "Lines on logarithmic axes: cost of one training step against dimension, depth and derivative order."
+AXES = {"dim": "Dimension D", "depth": "Depth (hidden layers)", "order": "Derivative order T"}
+_INTERVALS = {"time_step_s": ("time_step_low_s", "time_step_high_s")}
+
+
+def data(points: pd.DataFrame, along: str, cost: str = "time_step_s") -> pd.DataFrame:
+    """Cost against `along`, one row per label and size: the median where several points fall together."""
+    low, high = _INTERVALS.get(cost, (cost, cost))
+    fine = points[points["finished"] & np.isfinite(points[cost]) & np.isfinite(points[along])]
+    grouped = fine.groupby(["estimator", "label", along], sort=True)
+    frame = grouped.agg(y=(cost, "median"), y_low=(low, "min"), y_high=(high, "max")).reset_index()
+    frame = frame.rename(columns={along: "x"}).assign(
+        series=lambda f: f["label"], open=False, failed=False, outcome="ok"
+    )
+    return frame.assign(x_low=frame["x"], x_high=frame["x"])
+
+
+def on_screen() -> alt.LayerChart:
+    """The chart the page fills, once for each axis."""
+    return marks_layer.layers()
+
+
+def on_paper(points: pd.DataFrame, marks: Mapping[str, Mark], cost: str = "time_step_s") -> Figure:
+    """Three panels side by side. Each holds the other two axes at their most measured value."""
+    figure, panels = paper.canvas(columns=3, width=7.2, height=3.0, sharey=True)
+    shown = []
+    for axes, (along, title) in zip(panels, AXES.items(), strict=True):
+        held = points
+        for other in AXES:
+            if other != along and held[other].notna().any():
+                held = held[held[other] == held[other].mode().iloc[0]]
+        frame = data(held, along, cost)
+        paper.points(axes, frame, marks)
+        axes.set_xlabel(title)
+        paper.logarithmic(axes, sorted(set(frame["x"])))
+        shown.append(frame)
+    panels[0].set_ylabel(paper.with_unit("Step time" if cost == "time_step_s" else "Peak memory of a step", cost))
+    paper.legend(figure, panels[0], pd.concat(shown), marks)
+    return figure

@@ -1,0 +1,1 @@
+"""From the rows of a store to the frames that figures and pages draw."""

@@ -1,0 +1,64 @@
+"""The environment: what each machine says of itself, side by side, differences marked."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pandas as pd
+
+_PER_MACHINE = ("torch_version", "device", "threads", "commit", "method_version")
+_LONGEST = 400
+
+
+def environment(rows: pd.DataFrame) -> dict[str, Any]:
+    """``machines`` (name, points), and ``lines`` (name, one value per machine, whether they differ)."""
+    machines, facts = [], []
+    for fingerprint, group in rows.assign(machine=rows["machine"].fillna("unknown")).groupby("machine", sort=True):
+        described = describe(fingerprint)
+        for column in _PER_MACHINE:
+            described[column] = ", ".join(sorted({_text(value) for value in group[column].dropna()}))
+        times = sorted(group["started_at"].dropna())
+        described["first point"], described["last point"] = (times[0], times[-1]) if times else ("", "")
+        machines.append({"name": machine_name(fingerprint), "points": len(group)})
+        facts.append(described)
+    names = list(dict.fromkeys(name for fact in facts for name in fact))
+    lines = []
+    for name in names:
+        values = [_text(fact.get(name, ""))[:_LONGEST] for fact in facts]
+        timed = name in ("first point", "last point")
+        lines.append({"name": name, "values": values, "differs": len(set(values)) > 1 and not timed})
+    return {"machines": machines, "lines": lines, "differs": any(line["differs"] for line in lines)}
+
+
+def describe(fingerprint: str | None) -> dict[str, Any]:
+    """The fingerprint's facts, nested ones flattened; text that is no JSON object is one fact."""
+    try:
+        facts = json.loads(fingerprint or "")
+    except ValueError:
+        facts = None
+    if not isinstance(facts, dict):
+        return {"machine": fingerprint or "unknown"}
+    flat: dict[str, Any] = {}
+    for name, value in facts.items():
+        flat |= {f"{name} {inner}": v for inner, v in value.items()} if isinstance(value, dict) else {name: value}
+    return flat
+
+
+def machine_name(fingerprint: str | None) -> str:
+    """A short name: the GPU or the processor, and the number of cores."""
+    facts = describe(fingerprint)
+    chosen = [
+        facts[name] for name in ("gpu", "cpu", "cpu_model", "processor", "machine") if isinstance(facts.get(name), str)
+    ]
+    cores = next(
+        (facts[name] for name in ("cores", "cpu_count", "logical_cores") if isinstance(facts.get(name), int)), None
+    )
+    name = chosen[0] if chosen else next((v for v in facts.values() if isinstance(v, str)), "unknown")
+    return name[:80] + (f", {cores} cores" if cores else "")
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return value if isinstance(value, str) else json.dumps(value, default=str) if value is not None else ""

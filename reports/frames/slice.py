@@ -1,0 +1,35 @@
+"""A slice of a frame by `column=value` words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+import pandas as pd
+
+
+def keep(frame: pd.DataFrame, conditions: Iterable[str]) -> pd.DataFrame:
+    """The rows in which every `column=value` holds; a value may be several, with commas.
+
+    Raises:
+        ValueError: no such column, no ``=``, or nothing left.
+    """
+    for condition in conditions:
+        column, separator, text = condition.partition("=")
+        if not separator or column not in frame.columns:
+            close = get_close_matches(column, list(frame.columns), n=3)
+            raise ValueError(
+                f"--where {condition!r}: has to be COLUMN=VALUE with a column of the store"
+                + (f"; close: {', '.join(close)}" if close else "")
+            )
+        wanted, there = text.split(","), frame[column]
+        if pd.api.types.is_numeric_dtype(there):
+            try:
+                frame = frame[there.isin([float(word) for word in wanted])]
+            except ValueError:
+                raise ValueError(f"--where {condition!r}: {column} holds numbers") from None
+        else:
+            frame = frame[there.astype(str).isin(wanted)]
+        if frame.empty:
+            raise ValueError(f"--where {condition!r}: no row is left; there are {sorted(map(str, set(there)))[:12]}")
+    return frame

@@ -1,0 +1,41 @@
+// Starts the page: decode, default view, filters, sections.
+const FIGURES = {
+  work_precision: workPrecision, scaling_dim: scaling("dim"), scaling_depth: scaling("depth"), scaling_order: scaling("order"),
+  heat_map: heatMap, outcomes,
+};
+
+function startReport() {
+  const json = (id) => document.getElementById(id).textContent;
+  const data = decodeColumns(json("data"));
+  const report = { data, ...JSON.parse(json("about")), tooltip: document.getElementById("tooltip"), views: {} };
+  report.selection = makeSelection(data);
+  const first = report.selection.fullest({});
+  report.state = makeState({ ...first, hide: "", error: "rmse", cost: "time_step_s", floor: "cut", tolerance: "10", memory: "" });
+  window.report = report;
+  drawFilters(document.getElementById("filters"), report);
+  drawVerdict(document.getElementById("verdict"), report);
+  for (const figure of document.querySelectorAll("figure[data-figure]")) {
+    const chart = makeChart(figure, report);
+    const refresh = (view) => chart.update(FIGURES[figure.dataset.figure](report, view));
+    report.state.listen(refresh);
+    refresh(report.state.values);
+  }
+  for (const control of document.querySelectorAll("select[data-state]")) {
+    control.addEventListener("change", () => report.state.set({ [control.dataset.state]: control.value }));
+    const follow = (view) => { control.value = view[control.dataset.state]; };
+    report.state.listen(follow);
+    follow(report.state.values);
+  }
+  for (const place of document.querySelectorAll("[data-legend]")) {
+    const fill = (view) => {
+      const names = [...new Set(report.selection.rows(view, ["dim", "depth", "order"]).map((i) => data.columns.estimator[i]))].sort(byName);
+      place.replaceChildren(...names.map((n) => element("span", { title: shown(n, 400) }, markerIcon(report.marks[n]), shown(n, 32))));
+    };
+    report.state.listen(fill);
+    fill(report.state.values);
+  }
+  drawTable(document.getElementById("table"), report);
+  document.documentElement.dataset.ready = "yes";
+}
+
+if (document.getElementById("data")) startReport();

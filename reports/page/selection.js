@@ -1,0 +1,78 @@
+// Which rows the filters let through.
+const FACETS = [
+  "quantity", "model", "data", "dim", "depth", "order", "width", "activation", "residual", "stage", "batch", "dtype",
+  "device", "threads", "seed", "machine",
+];
+const FACET_NAMES = {
+  quantity: "Quantity", model: "Model", data: "Data", dim: "Dimension D", depth: "Depth", order: "Order T", width: "Width",
+  activation: "Activation", residual: "Residual", stage: "Stage", batch: "Batch", dtype: "Precision", device: "Device",
+  threads: "Threads", seed: "Seed", machine: "Machine",
+};
+const ALL = "all";
+
+const hiddenNames = (view) => new Set((view.hide || "").split(" ").filter(Boolean).map(decodeURIComponent));
+const hiddenText = (names) => [...names].sort().map(encodeURIComponent).join(" ");
+
+function makeSelection(data) {
+  const codes = {}, values = {};
+  for (const facet of FACETS) {
+    const seen = new Map();
+    const column = data.columns[facet] ?? [];
+    const own = new Int32Array(data.length);
+    for (let i = 0; i < data.length; i++) {
+      const text = String(column[i] ?? "–");
+      if (!seen.has(text)) seen.set(text, seen.size);
+      own[i] = seen.get(text);
+    }
+    codes[facet] = own;
+    values[facet] = [...seen.keys()];
+  }
+  const live = FACETS.filter((facet) => values[facet].length > 1);
+
+  // Row numbers that pass; filters named in `release` are ignored.
+  function rows(view, release = [], withHidden = false) {
+    const tests = [];
+    for (const facet of live) {
+      if (release.includes(facet) || view[facet] === ALL || view[facet] === undefined) continue;
+      tests.push([codes[facet], values[facet].indexOf(view[facet])]);
+    }
+    const hidden = withHidden ? new Set() : hiddenNames(view);
+    const estimator = data.columns.estimator;
+    const passed = [];
+    next: for (let i = 0; i < data.length; i++) {
+      for (const [column, code] of tests) if (column[i] !== code) continue next;
+      if (hidden.size && hidden.has(estimator[i])) continue;
+      passed.push(i);
+    }
+    return passed;
+  }
+
+  function sorted(facet, among) {
+    const present = new Set();
+    for (const i of among) present.add(codes[facet][i]);
+    return [...present].map((code) => values[facet][code]).sort((a, b) =>
+      Number.isFinite(+a) && Number.isFinite(+b) ? a - b : a < b ? -1 : 1);
+  }
+
+  // The slice with the most finished estimators; the larger problem where several tie.
+  function fullest(fixed) {
+    const among = rows(Object.fromEntries(live.map((facet) => [facet, fixed[facet] ?? ALL])));
+    const slices = new Map();
+    for (const i of among) {
+      const key = live.map((facet) => codes[facet][i]).join(" ");
+      if (!slices.has(key)) slices.set(key, { row: i, labels: new Set(), total: 0 });
+      const slice = slices.get(key);
+      slice.total++;
+      if (data.columns.finished[i]) slice.labels.add(data.columns.label[i]);
+    }
+    let best = null;
+    for (const slice of slices.values()) {
+      const size = (data.columns.dim[slice.row] ?? 0) + 1e-3 * (data.columns.depth[slice.row] ?? 0);
+      const rank = [slice.labels.size, size];
+      if (!best || rank[0] > best.rank[0] || (rank[0] === best.rank[0] && rank[1] > best.rank[1])) best = { ...slice, rank };
+    }
+    return best ? Object.fromEntries(live.map((facet) => [facet, values[facet][codes[facet][best.row]]])) : {};
+  }
+
+  return { live, rows, sorted, fullest };
+}

@@ -1,0 +1,59 @@
+"""The index page: everything measured, in one document."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pandas as pd
+
+from bench.columns import COLUMNS
+from reports.figures import heat_map, outcomes, scaling, screen, work_precision
+from reports.frames import columnar
+from reports.frames.environment import environment, machine_name
+from reports.frames.points import points as point_frame
+from reports.pages.templates import render
+from reports.palette import marks
+
+FIGURES = (work_precision, scaling, heat_map, outcomes)
+LEFT_OUT = ("time_samples",)
+
+
+def index_page(rows: pd.DataFrame, store: str) -> str:
+    """The document, with its data inside."""
+    frame = point_frame(rows)
+    told = columnar.columnar(frame.drop(columns=list(LEFT_OUT)))
+    about = {
+        "marks": {name: {"colour": m.colour, "shape": m.shape} for name, m in marks(_names(frame)).items()},
+        "specs": {figure.NAME: screen.vega(figure.on_screen()) for figure in FIGURES},
+        "meanings": {column.name: column.meaning for column in COLUMNS},
+        "derived": [name for name in frame.columns if name not in rows.columns],
+    }
+    return render(
+        "index.html.j2",
+        root="",
+        facts=_facts(frame, store),
+        environment=environment(rows),
+        outcome_colours=outcomes.COLOURS,
+        data=columnar.embedded(told),
+        about=columnar.embedded(about),
+    )
+
+
+def _names(frame: pd.DataFrame) -> list[str]:
+    return sorted({str(name) for name in frame["estimator"]})
+
+
+def _facts(frame: pd.DataFrame, store: str) -> dict[str, Any]:
+    days = sorted(str(time)[:10] for time in frame["started_at"].dropna())
+    return {
+        "points": f"{len(frame):,}",
+        "estimators": frame["estimator"].nunique(),
+        "failed": int((~frame["finished"]).sum()),
+        "when": "–" if not days else days[0] if days[0] == days[-1] else f"{days[0]} to {days[-1]}",
+        "machines": sorted({machine_name(fingerprint) for fingerprint in frame["machine"].dropna().unique()})[:6],
+        "torch": sorted(str(version)[:30] for version in frame["torch_version"].dropna().unique())[:6],
+        "energy": bool(frame["energy_j"].notna().any()),
+        "store": store[-120:],
+        "built": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+    }

@@ -1,0 +1,46 @@
+"""The one local script: Vega and the page's own code, each file in it one idea."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import vl_convert
+
+PAGE = Path(__file__).parents[1] / "page"
+ORDER = (
+    "element.js",
+    "format.js",
+    "columns.js",
+    "csv.js",
+    "state.js",
+    "selection.js",
+    "axes.js",
+    "labels.js",
+    "tooltip.js",
+    "chart.js",
+    "filters.js",
+    "figures/work_precision.js",
+    "figures/scaling.js",
+    "figures/heat_map.js",
+    "figures/outcomes.js",
+    "verdict.js",
+    "verdict_table.js",
+    "raw_table.js",
+    "main.js",
+)
+
+
+@cache
+def script() -> str:
+    """Vega, then the page's files in order, in one function of their own.
+
+    Charts are compiled from Vega-Lite when the page is built.
+    """
+    own = "\n".join((PAGE / name).read_text(encoding="utf-8") for name in ORDER)
+    return f'{vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")}\n(() => {{\n"use strict";\n{own}\n}})();\n'
+
+
+def style() -> str:
+    """The one style sheet."""
+    return (PAGE / "report.css").read_text(encoding="utf-8")

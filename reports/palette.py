@@ -1,0 +1,64 @@
+"""One colour and one marker per estimator, everywhere: on screen, in print and in legends.
+
+Colours are Okabe and Ito's (2008) and two of Tol's, told apart by colour-blind readers; a marker always goes with them,
+so that no meaning rests on colour alone. The assignment depends on the name only, never on which others are
+shown, except that two unknown names falling into one slot are moved apart.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#444444", "#882255")
+SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "triangle-left")
+MATPLOTLIB_MARKERS = dict(zip(SHAPES, ("o", "s", "^", "D", "P", "v", ">", "<"), strict=True))
+
+_KNOWN = (
+    # one family per line: its members take different colours, and no two share colour and marker
+    ("sm_exact", "ssm", "ssm_vr", "taylor_ssm", "fd_ssm", "fd_ssm_vr", "dsm", "dsm_sliced"),
+    ("forward_laplacian", "hutchinson", "hvp_loop", "hessian_trace", "hutchpp", "xtrace", "stde", "coordinate"),
+    ("taylor", "nested_reverse", "nested_forward", "finite_difference", "complex_step", "jet", "richardson", "stein"),
+    ("fd_dsm", "csm", "ebflow", "ar_csm", "deq_sm", "nice_mle", "glow_mle", "cp"),
+)
+
+
+@dataclass(frozen=True)
+class Mark:
+    """How an estimator is drawn."""
+
+    colour: str
+    shape: str
+
+    @property
+    def matplotlib_marker(self) -> str:
+        """The same shape in matplotlib's letters."""
+        return MATPLOTLIB_MARKERS[self.shape]
+
+
+def _slots() -> dict[str, int]:
+    """Built-in names → slot; slot = colour + 8·marker offset, so that neighbours differ in both."""
+    return {name: 8 * family + place for family, names in enumerate(_KNOWN) for place, name in enumerate(names)}
+
+
+def _mark(slot: int) -> Mark:
+    colour, turn = slot % 8, slot // 8
+    return Mark(COLOURS[colour], SHAPES[(colour + turn) % 8])
+
+
+def marks(names: Iterable[str]) -> dict[str, Mark]:
+    """The mark of each name. All differ for up to 64 names."""
+    slots, taken, chosen = _slots(), set(_slots().values()), {}
+    for name in sorted(set(names)):
+        if name in slots:
+            chosen[name] = _mark(slots[name])
+            continue
+        slot = zlib.crc32(name.encode("utf-8", "surrogatepass")) % 64
+        for step in range(64):
+            if (slot + step) % 64 not in taken:
+                slot = (slot + step) % 64
+                break
+        taken.add(slot)
+        chosen[name] = _mark(slot)
+    return chosen
