@@ -1,0 +1,94 @@
+"""One commit's measurement: a sweep through our own workers into a store of its own, and its rows read back."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.store import Store
+
+from . import ROOT, axes
+
+if TYPE_CHECKING:
+    from bench.point import Point
+
+FOLDER = ".asv/stores"
+NOT_COMPARABLE = ("unsupported", "skipped")  # shown as n/a; every other outcome but ok is shown as failed
+
+
+def store_path() -> Path:
+    """The store of the commit and environment that asv has installed.
+
+    One for each commit, since rows of unchanged source would otherwise be taken from an earlier commit's measurement.
+    """
+    commit = os.environ.get("ASV_COMMIT") or "unknown"
+    environment = os.environ.get("ASV_ENV_NAME") or "unknown"
+    folder = Path(os.environ.get("ASV_CONF_DIR") or ROOT) / FOLDER
+    return folder / f"{commit[:12]}-{re.sub('[^A-Za-z0-9.+_-]+', '-', environment)[-80:]}.sqlite"
+
+
+def points() -> list[Point]:
+    """The preset's points, of those estimators that the installed commit has and that do the order."""
+    import estimators
+    from bench.point import Point, ProblemSpec
+
+    found = []
+    installed = set(estimators.names())
+    wanted = axes.only()
+    for quantity, grid in axes.PRESETS[axes.PRESET].items():
+        names, dims, depths, orders = axes.parameters(quantity)
+        for dim, depth, order, name in itertools.product(dims, depths, orders, names):
+            if name not in installed or (wanted and name not in wanted):
+                continue
+            estimator = estimators.get(str(name))
+            if estimator.quantity != quantity or not estimator.supports(int(order)):
+                continue
+            found.append(
+                Point(
+                    estimator=str(name),
+                    quantity=quantity,
+                    problem=ProblemSpec(dim=int(dim), depth=int(depth), width=grid.width, batch=grid.batch),
+                    order=int(order),
+                    options=dict(estimator.options),
+                    draws=grid.draws if estimator.stochastic else 1,
+                    target=estimator.target,
+                )
+            )
+    return found
+
+
+def measure() -> Path:
+    """Measure what the commit's store still lacks, and return the store's path."""
+    from bench import runner
+    from bench.measure import Bench, Limits
+
+    path = store_path()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with Store(path) as store:
+        plan = runner.plan(points(), (), store)
+        print(f"{len(plan)} points to measure, {plan.present} are in {path.name}", file=sys.stderr)
+        if len(plan):
+            store.begin_run(f"asv, preset {axes.PRESET}", "asv run", commit=os.environ.get("ASV_COMMIT", ""))
+            with Bench(Limits.of_this_machine()) as bench:
+                runner.run(plan, store, bench, jobs=runner.default_jobs())
+        failed = [row for row in store.rows(finished_only=True) if row["outcome"] not in ("ok", *NOT_COMPARABLE)]
+        for row in failed:
+            where = f"{row['estimator']} D={row['dim']} depth={row['depth']} order={row['order']}"
+            print(f"{row['outcome']}: {where}: {' '.join(str(row['reason']).split())[:200]}", file=sys.stderr)
+    return path
+
+
+def row(path: str, quantity: str, estimator: str, dim: int, depth: int, order: int) -> dict[str, Any] | None:
+    """The finished row at these parameters, or None: the commit lacks the estimator, or it does not do that."""
+    grid = axes.PRESETS[axes.PRESET][quantity]
+    at = {"quantity": quantity, "estimator": estimator, "dim": dim, "depth": depth, "order": order}
+    at |= {"width": grid.width, "batch": grid.batch}
+    with Store(path, must_exist=True) as store:
+        for found in store.rows(finished_only=True):
+            if all(found[name] == value for name, value in at.items()):
+                return found
+    return None
