@@ -49,7 +49,7 @@ def linear(x: Any, weight: Any, bias: Any = None) -> Series:
         return x.affine(weight, bias)
     if bias is None:
         return x.map(lambda rows: F.linear(rows, weight))
-    if type(x.rows) is Tensor and type(weight) is Tensor and type(bias) is Tensor:
+    if all(isinstance(item, Tensor) for item in (x.rows, weight, bias)):
         return x.map(lambda rows: _Linear.apply(rows, weight, bias))
     return add_constant(x.map(lambda rows: F.linear(rows, weight)), bias)
 

@@ -48,7 +48,7 @@ def add_constant(x: Series, b: Any) -> Series:
         return x.shift(b)
     x = _ranked(x, _rank(b))
     shape = torch.broadcast_shapes(x.shape, b.shape)
-    if shape != x.shape or type(x.rows) is not Tensor or type(b) is not Tensor or b.dtype != x.dtype:
+    if shape != x.shape or not isinstance(x.rows, Tensor) or not isinstance(b, Tensor) or b.dtype != x.dtype:
         head = x.rows[:1] + b
         return Series(torch.cat([head, x.rows[1:].expand(-1, *shape).to(head.dtype)]), x.frame, x.present)
     return Series(_AddToValue.apply(x.rows, b), x.frame, x.present)

@@ -44,7 +44,7 @@ class Pointwise:
         frame, rows = x.frame, x.rows
         if not any(x.present[1:]):
             return Series(self.value(rows), frame, x.present)
-        if type(rows) is not Tensor:  # a series of series: only plain operations nest
+        if not isinstance(rows, Tensor):  # a series of series: only plain operations nest
             return Series.from_coefficients(self.recurrence(x.coefficients, frame, False)[0], frame)
         if self.derivatives is not None and frame.order <= 2 and frame.count(frame.order) == 1 and x.present[1]:
             present = (True,) * (frame.order + 1)
