@@ -68,9 +68,11 @@ class Source:
             value: a value to look for from the key on, up to the next key.
         """
         lines = self.text.splitlines()
-        numbers = self._section(study, section) or self._section(study, "") or range(len(lines))
+        numbers = self._section(study, section) or self._section(study, "") or list(range(len(lines)))
         pattern = re.compile(rf"""(?:^|[\s,.{{])["']?{re.escape(key)}["']?\s*=""")
         start = next((n for n in numbers if key and pattern.search(_bare(lines[n]))), None)
+        if start is None and key and not section:  # the key may be the head of a table
+            start = next(iter(self._section(study, key)), None)
         if start is None:
             return numbers[0] + 1 if numbers else 1
         if value is not None:
