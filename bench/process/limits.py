@@ -33,7 +33,7 @@ def limit_memory(limit_bytes: int) -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 
 
-def limit_output(limit_bytes: int) -> None:
+def limit_files(limit_bytes: int) -> None:
     """Let writes to files beyond ``limit_bytes`` fail, and leave no core dumps."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, limit_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -63,12 +63,13 @@ def family(pid: int) -> list[psutil.Process]:
 
 
 def family_memory_bytes(pid: int) -> int:
-    """Private resident memory of a process and its descendants; what they share with the fork-server is not theirs."""
+    """Resident memory of a process and its descendants: of shared pages their share (PSS), files left out."""
     total = 0
     for process in family(pid):
         with contextlib.suppress(psutil.Error, OSError, ValueError):
-            fields = Path(f"/proc/{process.pid}/statm").read_text().split()
-            total += (int(fields[1]) - int(fields[2])) * resource.getpagesize()
+            for line in Path(f"/proc/{process.pid}/smaps_rollup").read_text().splitlines():
+                if line.startswith(("Pss_Anon:", "Pss_Shmem:")):
+                    total += int(line.split()[1]) * 1024
     return total
 
 

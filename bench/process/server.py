@@ -109,7 +109,7 @@ def _fork(request: dict[str, Any], descriptors: list[int], ours: list[int]) -> i
         os.close(output)
         os.close(null)
         limits.first_to_be_killed()
-        limits.limit_output(request["output_limit_bytes"])
+        limits.limit_files(request["file_limit_bytes"])
         if request.get("memory_limit_bytes"):
             limits.limit_memory(request["memory_limit_bytes"])
         if request.get("cpus"):

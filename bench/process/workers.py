@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import signal
 import socket
 import subprocess
@@ -15,14 +14,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from bench.process import limits
 from bench.process.channel import Channel, Closed
+from bench.process.output import Output
 
 ROOT = Path(__file__).resolve().parents[2]
-OUTPUT_LIMIT_BYTES = 2**30
-OUTPUT_KEPT_CHARACTERS = 4000
+FILE_LIMIT_BYTES = 2**30
 SAMPLE_S = 0.05
 START_TIMEOUT_S = 120.0
 
@@ -42,9 +41,7 @@ class Ended(Exception):
 class Worker:
     """One worker process, asked one thing at a time."""
 
-    def __init__(
-        self, pid: int, channel: Channel, output: IO[bytes], launcher: Launcher, memory_limit_bytes: int | None
-    ):
+    def __init__(self, pid: int, channel: Channel, output: Output, launcher: Launcher, memory_limit_bytes: int | None):
         self.pid = pid
         self.channel = channel
         self.peak_family_bytes = 0
@@ -117,21 +114,7 @@ class Worker:
         if self._launcher.wait(self.pid, timeout_s=0.0) is None:
             self.kill()
             self._launcher.wait(self.pid, timeout_s=10.0)
-        return self.output()
-
-    def output(self) -> str:
-        """What the worker printed so far: the beginning and the end of it."""
-        with contextlib.suppress(ValueError, OSError):
-            size = os.fstat(self._output.fileno()).st_size
-            head = os.pread(self._output.fileno(), OUTPUT_KEPT_CHARACTERS, 0)
-            tail_from = max(len(head), size - OUTPUT_KEPT_CHARACTERS)
-            tail = os.pread(self._output.fileno(), OUTPUT_KEPT_CHARACTERS, tail_from)
-            text = head.decode(errors="replace")
-            if tail_from > len(head):
-                text += f"\n[… {tail_from - len(head)} bytes left out …]\n"
-            text += tail.decode(errors="replace")
-            return re.sub(r"^USDT:.*\n?", "", text, flags=re.MULTILINE).strip()  # torch's profiler announces itself
-        return ""
+        return self._output.text()
 
 
 class Launcher:
@@ -144,15 +127,16 @@ class Launcher:
             StartError: it does not start.
         """
         ours, theirs = Channel.pair()
-        output = tempfile.TemporaryFile()  # noqa: SIM115, the worker owns it
+        output = Output()
         try:
-            pid = self._launch(theirs.sock, output, memory_limit_bytes, cpus)
+            pid = self._launch(theirs.sock, output.descriptor, memory_limit_bytes, cpus)
         finally:
             theirs.close()
+            os.close(output.descriptor)
         return Worker(pid, ours, output, self, memory_limit_bytes)
 
     def _launch(
-        self, theirs: socket.socket, output: IO[bytes], memory_limit_bytes: int | None, cpus: list[int] | None
+        self, theirs: socket.socket, output: int, memory_limit_bytes: int | None, cpus: list[int] | None
     ) -> int:
         raise NotImplementedError
 
@@ -216,12 +200,12 @@ class ForkServer(Launcher):
             self._condition.notify_all()
 
     def _launch(
-        self, theirs: socket.socket, output: IO[bytes], memory_limit_bytes: int | None, cpus: list[int] | None
+        self, theirs: socket.socket, output: int, memory_limit_bytes: int | None, cpus: list[int] | None
     ) -> int:
-        request = {"memory_limit_bytes": memory_limit_bytes, "cpus": cpus, "output_limit_bytes": OUTPUT_LIMIT_BYTES}
+        request = {"memory_limit_bytes": memory_limit_bytes, "cpus": cpus, "file_limit_bytes": FILE_LIMIT_BYTES}
         with self._fork_lock:
             try:
-                self._channel.send(request, (theirs.fileno(), output.fileno()))
+                self._channel.send(request, (theirs.fileno(), output))
             except Closed as error:
                 raise StartError("the fork-server has gone") from error
             with self._condition:
@@ -263,7 +247,7 @@ class Spawner(Launcher):
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
 
     def _launch(
-        self, theirs: socket.socket, output: IO[bytes], memory_limit_bytes: int | None, cpus: list[int] | None
+        self, theirs: socket.socket, output: int, memory_limit_bytes: int | None, cpus: list[int] | None
     ) -> int:
         process = subprocess.Popen(
             python("from bench.worker import main", f"main({theirs.fileno()}, {cpus!r})"),
