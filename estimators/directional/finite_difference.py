@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
-from estimators.directional.difference_scheme import scheme
+from estimators.directional.difference_scheme import vandermonde
 from estimators.registry import register
 
 
@@ -54,16 +53,4 @@ def finite_difference(f, x: Tensor, v: Tensor, *, order: int, eps: float | None 
     """
     if not isinstance(extra, int) or extra < 0:
         raise ValueError(f"option extra has to be a whole number >= 0; got {extra!r}")
-    rule = scheme(order, extra)
-    step = rule.default_step(torch.finfo(x.dtype).eps / 2) if eps is None else eps
-    length = torch.linalg.vector_norm(v, dim=-1, keepdim=True)
-    unit = v / torch.where(length > 0, length, torch.ones_like(length))
-    nodes = torch.arange(1, len(rule.weights) + 1, dtype=x.dtype, device=x.device).view(-1, 1, 1)
-    displacement = nodes * step * unit  # (K, B, D)
-    points = [x + displacement, x - displacement, *([x.unsqueeze(0)] if rule.even else [])]
-    values = f(torch.cat(points).flatten(0, 1)).view(-1, x.shape[0])
-    count = len(rule.weights)
-    plus, minus = values[:count], values[count : 2 * count]
-    differences = (plus - values[-1]) + (minus - values[-1]) if rule.even else plus - minus
-    weights = x.new_tensor([float(w) for w in rule.weights])
-    return (weights @ differences) * (length.squeeze(-1) / step) ** order
+    return vandermonde(order, extra).differentiate(f, x, v, eps)

@@ -23,6 +23,21 @@ class SoftplusNet(nn.Module):
         return self.layers(x).squeeze(-1)
 
 
+class TanhNet(nn.Module):
+    """A log-density of plain functions (matmul, tanh, sin), without modules."""
+
+    def __init__(self, dim: int, width: int = 5, seed: int = 6) -> None:
+        super().__init__()
+        generator = torch.Generator().manual_seed(seed)
+        self.first = nn.Parameter(torch.randn(width, dim, generator=generator) / dim**0.5)
+        self.second = nn.Parameter(torch.randn(width, generator=generator))
+
+    def log_density(self, x: Tensor) -> Tensor:
+        """(B, D) to (B,)."""
+        h = torch.tanh(x @ self.first.T)
+        return (h + torch.sin(h)) @ self.second
+
+
 class Quadratic(nn.Module):
     """log p = bᵀx − ½ xᵀAx with A a parameter, not symmetric and of no special trace."""
 
@@ -129,7 +144,7 @@ class Flow(nn.Module):
 
 
 MODELS: dict[str, tuple[type[nn.Module], ...]] = {
-    "function": (SoftplusNet, Quadratic),
+    "function": (SoftplusNet, TanhNet, Quadratic),
     "score": (SoftplusNet, Quadratic, VectorField),
     "layers": (SoftplusNet,),
     "conditional_scores": (Conditionals,),

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import estimators
-from estimators.directional.difference_scheme import scheme
+from estimators.directional.difference_scheme import extrapolated, vandermonde
 
 fd = estimators.get("finite_difference")
 
@@ -39,16 +39,16 @@ def sines(seed=0, dim=4, rows=3):
     ],
 )
 def test_weights_are_the_published_ones(order, weights):
-    assert [str(w) for w in scheme(order).weights] == weights
+    assert [str(w) for w in vandermonde(order).weights] == weights
     beta = {3: (-1, 3), 4: (-1, 3)}.get(order)
     if beta:
-        assert scheme(order).weights[0] == Fraction(math.factorial(order), 2) * Fraction(*beta)
+        assert vandermonde(order).weights[0] == Fraction(math.factorial(order), 2) * Fraction(*beta)
 
 
 @pytest.mark.parametrize("extra", [0, 1, 2])
 @pytest.mark.parametrize("order", range(1, 9))
 def test_the_scheme_differentiates_monomials_exactly_up_to_its_accuracy(order, extra):
-    rule = scheme(order, extra)
+    rule = vandermonde(order, extra)
     assert rule.accuracy == 2 + 2 * extra
     for power in range(order + rule.accuracy + 1):
         g = [Fraction(k**power) for k in range(1, len(rule.weights) + 1)]
@@ -58,6 +58,29 @@ def test_the_scheme_differentiates_monomials_exactly_up_to_its_accuracy(order, e
         result = sum(w * (p + sign * m - centre) for w, p, m in zip(rule.weights, g, mirrored, strict=True))
         missed = rule.truncation * math.factorial(power) if power == order + rule.accuracy else 0
         assert result == (math.factorial(order) if power == order else missed)
+
+
+@pytest.mark.parametrize("levels", [1, 2, 3])
+@pytest.mark.parametrize("order", range(1, 7))
+def test_extrapolation_is_exact_on_monomials_up_to_twice_its_levels(order, levels):
+    rule = extrapolated(order, levels)
+    for power in range(order % 2 or 2, order + 2 * levels, 2):
+        assert rule.moment(power) == (power == order)
+    assert rule.truncation != 0
+    if levels == 1:
+        assert (rule.nodes, rule.weights) == (vandermonde(order).nodes, vandermonde(order).weights)
+
+
+@pytest.mark.parametrize("order", [1, 2, 3])
+def test_richardson_shrinks_with_power_four_and_six(order):
+    f, exact, x, v, _ = sines()
+    target = exact(x, v, order)
+    for levels in (2, 3):
+        errors = [
+            (estimators.get("richardson")(f, x, v, order=order, eps=eps, levels=levels) - target).norm().item()
+            for eps in (0.8, 0.4)
+        ]
+        assert math.log2(errors[0] / errors[1]) == pytest.approx(2 * levels, abs=0.6)
 
 
 @pytest.mark.parametrize("extra", [0, 1])
