@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from bench.store import StoreError
 from reports.frames import rows as store_rows
 from reports.frames.points import points
 from reports.palette import marks
@@ -26,8 +27,8 @@ def build(store: str, out: str) -> None:
     from reports.pages.build import build as write
 
     try:
-        index = write(store_rows.load(store), out, store)
-    except (ValueError, FileNotFoundError) as error:
+        index = write(store_rows.load(store), out, store, store_rows.load_runs(store))
+    except (ValueError, StoreError) as error:
         raise click.UsageError(str(error)) from None
     click.echo(f"report: {index.resolve()}")
 
@@ -47,7 +48,7 @@ def figure(name: str, store: str, format_: str, out: str | None, where: tuple[st
         raise click.UsageError(f"no figure called {name!r}; there are {', '.join(FIGURES)}")
     try:
         frame = keep(points(store_rows.load(store)), where)
-    except (ValueError, FileNotFoundError) as error:
+    except (ValueError, StoreError) as error:
         raise click.UsageError(str(error)) from None
     path = Path(out or f"reports/html/figures/{name}.{format_}")
     path.parent.mkdir(parents=True, exist_ok=True)

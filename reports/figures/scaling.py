@@ -22,7 +22,7 @@ _INTERVALS = {"time_step_s": ("time_step_low_s", "time_step_high_s")}
 def data(points: pd.DataFrame, along: str, cost: str = "time_step_s") -> pd.DataFrame:
     """Cost against `along`, one row per label and size: the median where several points fall together."""
     low, high = _INTERVALS.get(cost, (cost, cost))
-    fine = points[points["finished"] & np.isfinite(points[cost]) & np.isfinite(points[along])]
+    fine = points[points["ok"] & np.isfinite(points[cost]) & np.isfinite(points[along])]
     grouped = fine.groupby(["estimator", "label", along], sort=True)
     frame = grouped.agg(y=(cost, "median"), y_low=(low, "min"), y_high=(high, "max")).reset_index()
     frame = frame.rename(columns={along: "x"}).assign(

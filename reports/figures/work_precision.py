@@ -38,7 +38,7 @@ def data(points: pd.DataFrame, error: str = "rmse", cost: str = "time_step_s") -
     hidden = frame["open"]
     frame.loc[hidden, "y"] = frame.loc[hidden, "y_high"]
     frame["y"] = frame["y"].where(~(frame["y"] == 0), points["error_floor"])
-    frame["failed"] = ~points["finished"]
+    frame["failed"] = ~points["ok"]
     return frame[frame["failed"] | (np.isfinite(frame["x"]) & np.isfinite(frame["y"]))]
 
 

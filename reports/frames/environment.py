@@ -48,11 +48,14 @@ def describe(fingerprint: str | None) -> dict[str, Any]:
 def machine_name(fingerprint: str | None) -> str:
     """A short name: the GPU or the processor, and the number of cores."""
     facts = describe(fingerprint)
+    gpus = facts.get("gpus")
+    if isinstance(gpus, list) and gpus:
+        return str(gpus[0])[:80]
     chosen = [
         facts[name] for name in ("gpu", "cpu", "cpu_model", "processor", "machine") if isinstance(facts.get(name), str)
     ]
     cores = next(
-        (facts[name] for name in ("cores", "cpu_count", "logical_cores") if isinstance(facts.get(name), int)), None
+        (facts[name] for name in ("cores", "cores_logical", "cpu_count") if isinstance(facts.get(name), int)), None
     )
     name = chosen[0] if chosen else next((v for v in facts.values() if isinstance(v, str)), "unknown")
     return name[:80] + (f", {cores} cores" if cores else "")

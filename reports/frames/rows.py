@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from bench.columns import COLUMNS, NAMES
+from bench.store import Store
 
 NUMBERS = tuple(column.name for column in COLUMNS if column.type in (int, float))
 WORDS = tuple(column.name for column in COLUMNS if column.type is str)
@@ -39,13 +40,16 @@ def load(path: str | Path) -> pd.DataFrame:
     """All rows of the store at `path`.
 
     Raises:
-        FileNotFoundError: there is no store at `path`.
+        StoreError: there is no store, or it is not ours.
     """
-    from bench.store import Store
+    with Store(path, must_exist=True) as store:
+        return from_rows(store.rows())
 
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"no store at {path}; `python -m bench run quick` makes one")
-    return from_rows(Store(path).rows())
+
+def load_runs(path: str | Path) -> list[dict[str, Any]]:
+    """The runs that wrote to the store at `path`: title, command, started, machine, commit, seeds."""
+    with Store(path, must_exist=True) as store:
+        return store.runs()
 
 
 def _empty(value: Any) -> bool:

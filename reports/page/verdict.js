@@ -9,7 +9,7 @@ function callsNeeded(bias, std, tolerance) {
 
 function judge(columns, i, tolerance, memory) {
   const c = columns;
-  if (!c.finished[i]) return { row: i, why: c.outcome[i].replace(/_/g, " "), reason: c.reason[i] };
+  if (!c.ok[i]) return { row: i, why: c.outcome[i].replace(/_/g, " "), reason: c.reason[i] };
   const bias = c.bias_sure[i], std = c.grad_std[i] ?? 0, time = c.time_step_s[i];
   if (!(time > 0) || bias === null) return { row: i, why: "not measured" };
   if (bias >= tolerance) {

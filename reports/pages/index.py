@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,13 +17,14 @@ from reports.pages.templates import render
 from reports.palette import marks
 
 FIGURES = (work_precision, scaling, heat_map, outcomes)
-LEFT_OUT = ("time_samples",)
+LEFT_OUT = ("time_samples", "extra", "output", "finished", "run")
+MOST_RUNS = 50
 
 
-def index_page(rows: pd.DataFrame, store: str) -> str:
+def index_page(rows: pd.DataFrame, store: str, runs: Sequence[Mapping[str, Any]] = ()) -> str:
     """The document, with its data inside."""
     frame = point_frame(rows)
-    told = columnar.columnar(frame.drop(columns=list(LEFT_OUT)))
+    told = columnar.columnar(frame.drop(columns=list(LEFT_OUT), errors="ignore"))
     about = {
         "marks": {name: {"colour": m.colour, "shape": m.shape} for name, m in marks(_names(frame)).items()},
         "specs": {figure.NAME: screen.vega(figure.on_screen()) for figure in FIGURES},
@@ -34,6 +36,7 @@ def index_page(rows: pd.DataFrame, store: str) -> str:
         root="",
         facts=_facts(frame, store),
         environment=environment(rows),
+        runs=list(runs)[-MOST_RUNS:],
         outcome_colours=outcomes.COLOURS,
         data=columnar.embedded(told),
         about=columnar.embedded(about),
@@ -49,7 +52,7 @@ def _facts(frame: pd.DataFrame, store: str) -> dict[str, Any]:
     return {
         "points": f"{len(frame):,}",
         "estimators": frame["estimator"].nunique(),
-        "failed": int((~frame["finished"]).sum()),
+        "failed": int((~frame["ok"]).sum()),
         "when": "–" if not days else days[0] if days[0] == days[-1] else f"{days[0]} to {days[-1]}",
         "machines": sorted({machine_name(fingerprint) for fingerprint in frame["machine"].dropna().unique()})[:6],
         "torch": sorted(str(version)[:30] for version in frame["torch_version"].dropna().unique())[:6],

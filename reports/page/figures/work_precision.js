@@ -21,7 +21,7 @@ function workPrecision(report, view) {
   const selected = report.selection.rows(view);
   const points = [], failed = [];
   for (const i of selected) {
-    if (!c.finished[i]) { failed.push(i); continue; }
+    if (!c.ok[i]) { failed.push(i); continue; }
     const open = error === "grad_bias" && c.bias_resolved[i] === false;
     let y = open ? c[yHigh][i] : c[error][i];
     if (y === 0) y = error === "grad_std" ? null : c.error_floor[i];

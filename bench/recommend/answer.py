@@ -1,0 +1,197 @@
+"""A question about a size becomes a ranked answer: from rows measured at that size, else from fitted laws."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from bench.recommend.accuracy import TIE, calls_needed
+from bench.recommend.fits import Fits, fits
+from bench.recommend.measurement import SETTING, Measurement, measurements
+
+
+@dataclass(frozen=True)
+class Question:
+    """A size, the relative gradient error tolerated, and the bytes at hand (None: any)."""
+
+    quantity: str
+    dim: int
+    depth: int
+    order: int = 2
+    error: float = 0.1
+    memory_bytes: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what has no answer."""
+        for name, least in (("dim", 1), ("depth", 1), ("order", 0)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} has to be at least {least}; got {getattr(self, name)}")
+        if not 0 < self.error < math.inf:
+            raise ValueError(f"error has to be a positive number; got {self.error}")
+        if self.memory_bytes is not None and not self.memory_bytes > 0:
+            raise ValueError(f"memory has to be positive; got {self.memory_bytes}")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One estimator's answer. It qualifies where `refusal` is empty.
+
+    Attributes:
+        cost_s: seconds until the error is below the tolerance: calls × step time; low and high its 95 % interval.
+        basis: ``measured`` at this size, or ``fitted`` to others.
+        beyond: how far outside the sizes measured, as a factor (1: inside).
+        ratio: cost over that of the best.
+        tied: whether it cannot be told from the best.
+    """
+
+    estimator: str
+    label: str
+    options: Mapping[str, Any]
+    basis: str
+    step_s: float = math.nan
+    calls: float = math.nan
+    cost_s: float = math.nan
+    cost_low_s: float = math.nan
+    cost_high_s: float = math.nan
+    memory_bytes: float = math.nan
+    bias: float = math.nan
+    std: float = math.nan
+    beyond: float = 1.0
+    ratio: float = math.nan
+    tied: bool = False
+    refusal: str = ""
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """The ranked answers, the refused ones with their reasons, and the setting they hold in."""
+
+    question: Question
+    setting: Mapping[str, str]
+    qualified: tuple[Answer, ...]
+    refused: tuple[Answer, ...]
+    notes: tuple[str, ...] = field(default=())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data; numbers that are not finite are None."""
+        return _plain(asdict(self))
+
+
+def recommend(rows: Iterable[Mapping[str, Any]], question: Question) -> Recommendation:
+    """Rank the estimators at a size.
+
+    Rows of the most measured setting are used (model, data, width, …); keep the rows you want to choose another.
+
+    Raises:
+        ValueError: no row is of this quantity.
+    """
+    every = measurements(rows)
+    of_quantity = [m for m in every if m.quantity == question.quantity]
+    if not of_quantity:
+        known = ", ".join(sorted({m.quantity for m in every})) or "none"
+        raise ValueError(f"no row measures {question.quantity!r}; there are {known}")
+    settings = Counter(m.setting for m in of_quantity)
+    setting = max(settings, key=lambda s: (settings[s], s))
+    here = [m for m in of_quantity if m.setting == setting]
+    notes = [f"{len(settings)} settings were measured; this is the most measured one"] if len(settings) > 1 else []
+
+    at_size = {m.label: m for m in here if m.size == (question.dim, question.depth, question.order)}
+    answers = [judge_measured(m, question) for m in at_size.values()]
+    by_label = {fit.label: fit for fit in fits(here) if fit.order == question.order}
+    answers += [judge_fitted(fit, question) for label, fit in by_label.items() if label not in at_size]
+    for label in sorted({m.label for m in here} - set(at_size) - set(by_label)):
+        answers.append(_unknown(next(m for m in here if m.label == label), here, question))
+    qualified = rank([answer for answer in answers if not answer.refusal])
+    refused = sorted((answer for answer in answers if answer.refusal), key=lambda answer: answer.label)
+    if qualified and qualified[0].basis == "fitted":
+        notes.append(_caution(qualified[0], by_label[qualified[0].label]))
+    return Recommendation(question, dict(zip(SETTING, setting, strict=True)), qualified, tuple(refused), tuple(notes))
+
+
+def judge_measured(m: Measurement, question: Question) -> Answer:
+    """The answer of a row at the size asked for."""
+    answer = Answer(m.estimator, m.label, dict(m.options), "measured", memory_bytes=m.memory, std=m.std)
+    if m.outcome != "ok":
+        reason = " ".join(m.reason.split())[:200]
+        return replace(answer, refusal=m.outcome.replace("_", " ") + (f": {reason}" if reason else ""))
+    if not m.measured:
+        return replace(answer, refusal="not measured to the end")
+    return _priced(answer, question, m.time, m.time_low, m.time_high, m.bias_low, m.bias_high)
+
+
+def judge_fitted(fit: Fits, question: Question) -> Answer:
+    """The answer of the laws fitted to other sizes."""
+    size = question.dim, question.depth
+    answer = Answer(
+        fit.estimator,
+        fit.label,
+        dict(fit.options),
+        "fitted",
+        memory_bytes=fit.memory(*size) if fit.memory else math.nan,
+        std=fit.std(*size) if fit.std else 0.0,
+        beyond=math.exp(fit.time.distance(*size)),
+    )
+    for name, asked, (low, high) in (("dimension", size[0], fit.time.dims), ("depth", size[1], fit.time.depths)):
+        if low == high != asked:
+            return replace(answer, refusal=f"measured at {name} {low:g} only: nothing says how it scales")
+    step, factor = fit.time(*size), math.exp(1.96 * fit.time.spread_at(*size))
+    bias_low = fit.bias_low(*size) if fit.bias_low else 0.0
+    bias_high = fit.bias_high(*size) if fit.bias_high else 0.0
+    return _priced(answer, question, step, step / factor, step * factor, min(bias_low, bias_high), bias_high)
+
+
+def _priced(
+    answer: Answer, question: Question, step: float, low: float, high: float, bias_low: float, bias_high: float
+) -> Answer:
+    answer = replace(answer, step_s=step, bias=bias_high)
+    if bias_low >= question.error:
+        return replace(answer, refusal=f"too biased: {bias_low:.2g} of the gradient at least")
+    if bias_high >= question.error:
+        return replace(answer, refusal=f"its bias was not resolved and may be up to {bias_high:.2g}")
+    if question.memory_bytes is not None and answer.memory_bytes > question.memory_bytes:
+        return replace(answer, refusal=f"too heavy: {answer.memory_bytes / 1e6:.3g} MB")
+    calls = calls_needed(bias_high, answer.std, question.error)
+    return replace(answer, calls=calls, cost_s=calls * step, cost_low_s=calls * low, cost_high_s=calls * high)
+
+
+def _unknown(m: Measurement, here: list[Measurement], question: Question) -> Answer:
+    orders = sorted({other.order for other in here if other.label == m.label and other.measured})
+    refusal = "never measured to the end"
+    if orders and question.order not in orders:
+        refusal = f"order {question.order} was not measured; {', '.join(map(str, orders))} were"
+    elif orders:
+        refusal = "measured at one size only: nothing says how it scales"
+    return Answer(m.estimator, m.label, dict(m.options), "none", refusal=refusal)
+
+
+def rank(answers: Iterable[Answer]) -> tuple[Answer, ...]:
+    """Cheapest first; tied with the best where the intervals overlap or the costs are within a few per cent."""
+    ordered = sorted(answers, key=lambda answer: answer.cost_s)
+    if not ordered:
+        return ()
+    best = ordered[0]
+    return tuple(
+        replace(
+            answer,
+            ratio=answer.cost_s / best.cost_s,
+            tied=answer is not best and (answer.cost_low_s <= best.cost_high_s or answer.cost_s <= TIE * best.cost_s),
+        )
+        for answer in ordered
+    )
+
+
+def _caution(answer: Answer, fit: Fits) -> str:
+    dims, depths = (f"{low:g} to {high:g}" for low, high in (fit.time.dims, fit.time.depths))
+    text = f"not measured at this size: fitted to {fit.points} points, D {dims}, depth {depths}"
+    return text + (f"; an extrapolation by a factor of {answer.beyond:.2g}" if answer.beyond > 1.001 else "")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

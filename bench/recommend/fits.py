@@ -1,0 +1,67 @@
+"""The fitted laws of one estimator in one setting and at one order: time, memory, std and bias."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from bench.recommend.measurement import Measurement
+from bench.recommend.scaling import Law, cost_law, error_law
+
+
+@dataclass(frozen=True)
+class Fits:
+    """Laws over (D, depth); `std` and `bias` are None where they are zero at every size."""
+
+    estimator: str
+    options: Mapping[str, Any]
+    label: str
+    order: int
+    points: int
+    time: Law
+    memory: Law | None
+    std: Law | None
+    bias_low: Law | None
+    bias_high: Law | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, for the page."""
+        return {
+            **{name: getattr(self, name) for name in ("estimator", "label", "order", "points")},
+            **{
+                name: None if (law := getattr(self, name)) is None else asdict(law)
+                for name in ("time", "memory", "std", "bias_low", "bias_high")
+            },
+        }
+
+
+def fits(measured: Iterable[Measurement]) -> list[Fits]:
+    """One for every label and order that was measured at two sizes or more. All rows have to be of one setting."""
+    groups: dict[tuple[str, int], list[Measurement]] = defaultdict(list)
+    for m in measured:
+        if m.measured:
+            groups[m.label, m.order].append(m)
+    found = (_fit(group) for _, group in sorted(groups.items()))
+    return [fit for fit in found if fit is not None]
+
+
+def _fit(group: list[Measurement]) -> Fits | None:
+    dims, depths = [m.dim for m in group], [m.depth for m in group]
+    time = cost_law(dims, depths, [m.time for m in group])
+    if time is None:
+        return None
+    first = group[0]
+    return Fits(
+        estimator=first.estimator,
+        options=first.options,
+        label=first.label,
+        order=first.order,
+        points=len(group),
+        time=time,
+        memory=cost_law(dims, depths, [m.memory for m in group]),
+        std=error_law(dims, depths, [m.std for m in group]),
+        bias_low=error_law(dims, depths, [m.bias_low for m in group]),
+        bias_high=error_law(dims, depths, [m.bias_high for m in group]),
+    )

@@ -1,0 +1,117 @@
+"""The cheapest estimator that reaches an accuracy at a size, and why the others do not qualify."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from bench.store import DEFAULT_PATH, Store
+
+
+@click.command("recommend")
+@click.option("--dim", type=click.IntRange(min=1), required=True, help="D, the input dimension.")
+@click.option("--depth", type=click.IntRange(min=1), required=True, help="How many hidden layers.")
+@click.option("--order", type=click.IntRange(min=0), default=2, show_default=True, help="T, the derivative order.")
+@click.option(
+    "--error",
+    type=click.FloatRange(min=0, min_open=True),
+    default=0.1,
+    show_default=True,
+    help="The relative error of the parameter gradient that you tolerate.",
+)
+@click.option(
+    "--memory", type=click.FloatRange(min=0, min_open=True), default=None, help="GiB at hand; any if left out."
+)
+@click.option("--quantity", default=None, help="What is estimated; may be left out where the store has one only.")
+@click.option("--where", multiple=True, metavar="COLUMN=VALUE", help="Keep the rows with this value; may be repeated.")
+@click.option("--store", default=str(DEFAULT_PATH), show_default=True, help="The store to read.")
+@click.option("--json", "as_json", is_flag=True, help="Everything, as JSON.")
+def recommend(
+    dim: int,
+    depth: int,
+    order: int,
+    error: float,
+    memory: float | None,
+    quantity: str | None,
+    where: tuple[str, ...],
+    store: str,
+    as_json: bool,
+) -> None:
+    """Rank the estimators at a size by what it costs to bring the gradient's error below --error.
+
+    Sizes that were measured answer for themselves. For others, scaling laws fitted to the measured sizes do, with their
+    uncertainty; an answer says when it extrapolates, and how far.
+    """
+    from bench.recommend import Question
+    from bench.recommend import recommend as answer
+
+    with Store(store, must_exist=True) as opened:
+        rows = [row for row in opened.rows(finished_only=True) if all(_holds(row, condition) for condition in where)]
+    quantities = sorted({str(row["quantity"]) for row in rows})
+    if quantity is None and len(quantities) != 1:
+        raise click.UsageError(f"the store holds {len(quantities)} quantities: give --quantity {'|'.join(quantities)}")
+    question = Question(quantity or quantities[0], dim, depth, order, error, None if memory is None else memory * 2**30)
+    try:
+        found = answer(rows, question)
+    except ValueError as problem:
+        raise click.UsageError(str(problem)) from None
+    if as_json:
+        click.echo(json.dumps(found.to_dict(), indent=2))
+    else:
+        _print(found)
+
+
+def _holds(row: dict[str, Any], condition: str) -> bool:
+    column, separator, value = condition.partition("=")
+    if not separator or column not in row:
+        raise click.UsageError(f"--where {condition!r} has to be COLUMN=VALUE, with a column of the store")
+    return str(row[column]) in value.split(",")
+
+
+def _print(found: Any) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console, q = Console(), found.question
+    if not console.is_terminal:
+        console = Console(width=140)
+    asked = f"{q.quantity} at D = {q.dim}, depth {q.depth}, order {q.order}, gradient error below {q.error:.3g}"
+    console.print(Text(asked + (f", memory below {q.memory_bytes / 2**30:.3g} GiB" if q.memory_bytes else "")))
+    held = (f"{name} {value}" for name, value in found.setting.items() if name != "machine" and value != "None")
+    console.print(Text(", ".join(held), style="dim"))
+    for note in found.notes:
+        console.print(Text(f"note: {note}", style="yellow"))
+    if found.qualified:
+        table = Table(box=None, header_style="bold", pad_edge=False)
+        for name in ("", "estimator", "cost", "95 % interval", "calls", "memory", "bias below", "std", "from"):
+            table.add_column(name)
+        for place, a in enumerate(found.qualified, 1):
+            table.add_row(
+                "=" if a.tied else f"{place}",
+                Text(a.label[:60]),
+                f"{seconds(a.cost_s)}" + (f"  ×{a.ratio:.2g}" if place > 1 else ""),
+                f"{seconds(a.cost_low_s)} to {seconds(a.cost_high_s)}",
+                f"{a.calls:.0f}",
+                f"{a.memory_bytes / 1e6:.3g} MB",
+                f"{a.bias:.1e}",
+                f"{a.std:.2g}",
+                a.basis + (f", ×{a.beyond:.2g} outside" if a.beyond > 1.001 else ""),
+            )
+        console.print(table)
+    else:
+        console.print("no estimator qualifies")
+    if found.refused:
+        console.print("\nnot qualified:")
+        for a in found.refused:
+            console.print(Text(f"  {a.label[:60]}: {a.refusal}"))
+
+
+def seconds(value: float) -> str:
+    """With the unit that fits."""
+    for factor, unit in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")):
+        if value >= factor:
+            return f"{value / factor:.3g} {unit}"
+    return f"{value / 1e-9:.3g} ns"
