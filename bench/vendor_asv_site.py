@@ -2,12 +2,14 @@
 
 asv's pages load jQuery, flot, Bootstrap and others from content delivery networks; without them they show an error
 page. This takes the same libraries from the npm registry, checks them against the hashes below, puts them with their
-licences beside the pages, and rewrites the links. Run it after each `asv publish`.
+licences beside the pages, and rewrites the links. Browsers refuse to fetch data from pages opened from disk, so each
+data file gets a twin that can be loaded as a script. Run it after each `asv publish`.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import shutil
 import subprocess
@@ -86,6 +88,31 @@ ASSETS: dict[str, Asset] = {
 }
 BESIDE = re.compile(r"licen[cs]e|dist/fonts/", re.IGNORECASE)  # what else of a package is kept
 
+FROM_DISK = """\
+// Opened from disk, data comes from the script beside each data file: browsers refuse to fetch it.
+window.asvFiles = {};
+$.ajaxTransport("+json", function (options) {
+    if (location.protocol !== "file:") { return; }
+    return {
+        send: function (headers, done) {
+            var path = options.url.split("?")[0], script = document.createElement("script");
+            script.src = path + ".js";
+            script.onload = function () {
+                script.remove();
+                done(200, "success", {json: window.asvFiles[decodeURIComponent(path)]});
+            };
+            script.onerror = function () { script.remove(); done(404, "error"); };
+            document.head.appendChild(script);
+        },
+        abort: function () {}
+    };
+});
+$.ajaxTransport("+text", function (options) {  // how the pages ask whether their server is there
+    if (location.protocol !== "file:") { return; }
+    return {send: function (headers, done) { done(200, "success", {text: ""}); }, abort: function () {}};
+});
+"""
+
 _LOADED = re.compile(r"<(?:script|link)\b[^>]*?\b(src|href)=\"(https?://[^\"]+)\"[^>]*>")
 _GUARDS = re.compile(r"\s(?:integrity|crossorigin|referrerpolicy)=\"[^\"]*\"")
 
@@ -103,7 +130,10 @@ def rewrite(page: str) -> tuple[str, list[Asset]]:
         if name not in ASSETS:
             raise VendorError(f"the page loads {match[2]}, which is not known here; add it to {__name__}.ASSETS")
         needed.append(ASSETS[name])
-        return _GUARDS.sub("", match[0].replace(match[2], ASSETS[name].target))
+        tag = _GUARDS.sub("", match[0].replace(match[2], ASSETS[name].target))
+        if name.startswith("jquery-"):
+            tag += f'</script>\n    <script src="{FOLDER}/from_disk.js">'
+        return tag
 
     return _LOADED.sub(local, page), needed
 
@@ -118,6 +148,10 @@ def vendor(site: Path) -> int:
     if not index.is_file():
         raise VendorError(f"no published site at {site}; run `asv publish` first")
     page, needed = rewrite(index.read_text(encoding="utf-8"))
+    for data in site.rglob("*.json"):
+        name = json.dumps(data.relative_to(site).as_posix())
+        text = data.read_text(encoding="utf-8").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+        data.with_name(data.name + ".js").write_text(f"asvFiles[{name}] = {text};\n", encoding="utf-8")
     if not needed:
         return 0
     npm = shutil.which("npm")
@@ -132,6 +166,7 @@ def vendor(site: Path) -> int:
         found = hashlib.sha256(file.read_bytes()).hexdigest()
         if found != asset.sha256:
             raise VendorError(f"{asset.path} of {asset.package} has the hash {found}, not {asset.sha256}")
+    (site / FOLDER / "from_disk.js").write_text(FROM_DISK, encoding="utf-8")
     listing = [f"{asset.target}  sha256 {asset.sha256}" for asset in needed]
     (site / FOLDER / "VERSIONS.txt").write_text("\n".join(listing) + "\n", encoding="utf-8")
     index.write_text(page, encoding="utf-8")  # last: until here the page works as asv wrote it

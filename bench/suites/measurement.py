@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import os
-import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,9 +26,9 @@ def store_path() -> Path:
     One for each commit, since rows of unchanged source would otherwise be taken from an earlier commit's measurement.
     """
     commit = os.environ.get("ASV_COMMIT") or "unknown"
-    environment = os.environ.get("ASV_ENV_NAME") or "unknown"
+    environment = hashlib.sha256(os.environ.get("ASV_ENV_NAME", "").encode()).hexdigest()[:8]
     folder = Path(os.environ.get("ASV_CONF_DIR") or ROOT) / FOLDER
-    return folder / f"{commit[:12]}-{re.sub('[^A-Za-z0-9.+_-]+', '-', environment)[-80:]}.sqlite"
+    return folder / f"{commit[:12]}-{environment}.sqlite"
 
 
 def points() -> list[Point]:
