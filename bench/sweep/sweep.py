@@ -54,11 +54,11 @@ class Sweep:
     def _expand(self, plugins: Iterable[str | Path]) -> Expansion:
         from bench.sweep.expand import expand
 
-        plugins = tuple(map(str, plugins))
-        if self._expansion is None or plugins != self._plugins:
-            added = [name for plugin in plugins for name in load_plugin(plugin)]
+        files = tuple(map(str, plugins))
+        if self._expansion is None or files != self._plugins:
+            added = [name for plugin in files for name in load_plugin(plugin)]
             self._expansion = expand(self.studies, added)
-            self._plugins = plugins
+            self._plugins = files
             self._refuse_strangers(added)
         return self._expansion
 
