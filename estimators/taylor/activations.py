@@ -220,6 +220,31 @@ def _power(p: float):
     return recurrence
 
 
+def _hyperbolic(u: Coefficients, frame: Frame):
+    """S' = c u', c' = s u'."""
+    s, c = [torch.sinh(u[0])], [torch.cosh(u[0])]
+    for k in range(1, frame.order + 1):
+        s_k, c_k = frame.integrate(u, c, k), frame.integrate(u, s, k)
+        s.append(s_k)
+        c.append(c_k)
+    return s, c
+
+
+def _sinh(u: Coefficients, frame: Frame, last: bool):
+    return _hyperbolic(u, frame)
+
+
+def _cosh(u: Coefficients, frame: Frame, last: bool):
+    return _hyperbolic(u, frame)[::-1]
+
+
+def _atan(u: Coefficients, frame: Frame, last: bool):
+    """Z' = u' / (1 + u²)."""
+    denominator = [1 + u[0] * u[0], *(frame.square(u, k) for k in range(1, frame.order + 1))]
+    r = _reciprocal(denominator, frame, last)
+    return chain(u, r, frame, torch.atan(u[0])), r
+
+
 EXP = Pointwise("exp", torch.exp, _exp, _exp_derivatives)
 EXPM1 = Pointwise("expm1", torch.expm1, _expm1, _exp_derivatives)
 SIN = Pointwise("sin", torch.sin, _sin, _sin_derivatives)
@@ -230,6 +255,9 @@ SOFTPLUS = Pointwise("softplus", F.softplus, _softplus, _softplus_derivatives)
 SILU = Pointwise("silu", F.silu, _silu, _silu_derivatives)
 GELU = Pointwise("gelu", F.gelu, _gelu, _gelu_derivatives)
 ERF = Pointwise("erf", torch.erf, _erf, _erf_derivatives)
+SINH = Pointwise("sinh", torch.sinh, _sinh)
+COSH = Pointwise("cosh", torch.cosh, _cosh)
+ATAN = Pointwise("atan", torch.atan, _atan)
 LOG = Pointwise("log", torch.log, _log, _log_derivatives)
 LOG1P = Pointwise("log1p", torch.log1p, _log1p)
 
@@ -247,6 +275,9 @@ rule(torch.cos, torch.Tensor.cos)(COS.__call__)
 rule(torch.tanh, torch.Tensor.tanh, F.tanh)(TANH.__call__)
 rule(torch.sigmoid, torch.Tensor.sigmoid, F.sigmoid, torch.special.expit)(SIGMOID.__call__)
 rule(torch.erf, torch.Tensor.erf, torch.special.erf)(ERF.__call__)
+rule(torch.sinh, torch.Tensor.sinh)(SINH.__call__)
+rule(torch.cosh, torch.Tensor.cosh)(COSH.__call__)
+rule(torch.atan, torch.Tensor.atan, torch.arctan, torch.Tensor.arctan)(ATAN.__call__)
 rule(torch.log, torch.Tensor.log)(LOG.__call__)
 rule(torch.log1p, torch.Tensor.log1p)(LOG1P.__call__)
 
@@ -270,6 +301,21 @@ def softplus(x: Series, beta: float = 1, threshold: float = 20) -> Series:
 @rule(F.logsigmoid)
 def logsigmoid(x: Series) -> Series:
     return -SOFTPLUS(-x)
+
+
+@rule(torch.tan, torch.Tensor.tan)
+def tan(x: Series) -> Series:
+    return SIN(x) / COS(x)
+
+
+@rule(F.mish)
+def mish(x: Series, inplace: bool = False) -> Series:
+    return x * TANH(SOFTPLUS(x))
+
+
+@rule(F.softsign)
+def softsign(x: Series) -> Series:
+    return x / (1 + abs(x))
 
 
 @rule(F.silu)

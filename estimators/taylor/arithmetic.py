@@ -23,17 +23,17 @@ def _ranked(x: Series, ndim: int) -> Series:
 
 
 class _AddToValue(torch.autograd.Function):
-    """rows with b added to row 0: one copy forward, and backward none."""
+    """rows with b, a tensor or a number, added to row 0: one copy forward, and backward none."""
 
     @staticmethod
-    def forward(rows: Tensor, b: Tensor) -> Tensor:
+    def forward(rows: Tensor, b: Any) -> Tensor:
         out = rows.clone()
         out[0] += b
         return out
 
     @staticmethod
     def setup_context(ctx, inputs, output) -> None:
-        ctx.shape = inputs[1].shape
+        ctx.shape = getattr(inputs[1], "shape", None)
 
     @staticmethod
     def backward(ctx, grad: Tensor):
@@ -42,16 +42,18 @@ class _AddToValue(torch.autograd.Function):
 
 def add_constant(x: Series, b: Any) -> Series:
     """X + b, where only the value changes."""
-    if not isinstance(b, (Tensor, Series)):
-        b = torch.as_tensor(b, dtype=x.dtype, device=x.device)
-    if isinstance(x, Coordinates) and torch.broadcast_shapes(x.shape, b.shape) == x.shape:
+    shape = torch.broadcast_shapes(x.shape, b.shape) if isinstance(b, (Tensor, Series)) else x.shape
+    if isinstance(x, Coordinates) and shape == x.shape:
         return x.shift(b)
-    x = _ranked(x, _rank(b))
-    shape = torch.broadcast_shapes(x.shape, b.shape)
-    if shape != x.shape or not isinstance(x.rows, Tensor) or not isinstance(b, Tensor) or b.dtype != x.dtype:
+    x = _ranked(x, len(shape))
+    if shape != x.shape or not isinstance(x.rows, Tensor) or isinstance(b, Series) or _widens(x.dtype, b):
         head = x.rows[:1] + b
         return Series(torch.cat([head, x.rows[1:].expand(-1, *shape).to(head.dtype)]), x.frame, x.present)
     return Series(_AddToValue.apply(x.rows, b), x.frame, x.present)
+
+
+def _widens(dtype: torch.dtype, b: Any) -> bool:
+    return isinstance(b, Tensor) and b.dim() > 0 and torch.promote_types(dtype, b.dtype) != dtype
 
 
 @rule(torch.add, Tensor.add)

@@ -23,6 +23,10 @@ from estimators.taylor.series import Series
 class UsedTwice(Exception):
     """A compressed input is used a second time, in coordinates that its compressed columns do not span."""
 
+    def __init__(self, source: Source) -> None:
+        super().__init__()
+        self.source = source
+
 
 class Coordinates(Series):
     """An affine function of the input, with columns that all points share.
@@ -82,7 +86,7 @@ class Coordinates(Series):
 class Source:
     """What all images of one input share: one choice of columns."""
 
-    def __init__(self, dim: int, part: slice, compress: bool) -> None:
+    def __init__(self, dim: int, part: slice | Tensor, compress: bool) -> None:
         self.dim, self.part, self.compress, self.compressed, self.used = dim, part, compress, False, False
 
     def identity(self, image: Coordinates) -> Tensor:
@@ -93,7 +97,7 @@ class Source:
         """The columns to materialise for an image: its own, or fewer with the same Gram matrix."""
         columns = (self.identity(image) if image.columns is None else image.columns)[self.part]
         if self.compressed or (self.used and self.compress and columns.shape[0] > columns.shape[1]):
-            raise UsedTwice
+            raise UsedTwice(self)
         self.used = True
         if self.compress and columns.shape[0] > columns.shape[1]:
             self.compressed = True
@@ -125,7 +129,7 @@ def over_coordinates(f: Callable[[Any], Any], x: Any, part: slice = slice(None),
     Args:
         f: a function of (B, D) made of operations that have a Taylor rule.
         x: the points, (B, D), or a series of an outer pass.
-        part: which coordinates i to sum over.
+        part: which coordinates i to sum over, a slice or their indices.
         compress: whether to replace the columns by min(D, n) of the same Gram matrix after a first affine map of
             width n. Where f uses its input again after that, f is run a second time, uncompressed.
 
@@ -137,11 +141,12 @@ def over_coordinates(f: Callable[[Any], Any], x: Any, part: slice = slice(None),
     """
     level = x.frame.level + 1 if isinstance(x, Series) else 0
     dim = x.shape[-1]
-    frame = Frame(2, len(range(dim)[part]), collapsed=True, level=level)
+    directions = len(range(dim)[part]) if isinstance(part, slice) else len(part)
+    frame = Frame(2, directions, collapsed=True, level=level)
     source = Source(dim, part, compress)
     try:
         return as_series(f(Coordinates(x, None, frame, source)), frame)
-    except UsedTwice:
-        if not source.compress:
+    except UsedTwice as again:
+        if again.source is not source:  # an outer pass's input
             raise
         return over_coordinates(f, x, part, compress=False)

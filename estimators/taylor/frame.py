@@ -108,11 +108,13 @@ class Frame:
 
 def accumulate(total: Tensor | None, a: Tensor, b: Tensor, scale: float = 1) -> Tensor:
     """Total + scale·a·b, into `total` itself where no graph needs the old value."""
-    inplace = isinstance(a, Tensor) and not torch.is_grad_enabled()
+    inplace = not torch.is_grad_enabled() and isinstance(a, Tensor) and isinstance(b, Tensor)
     if total is None:
         product = a * b
         return product if scale == 1 else product.mul_(scale) if inplace else product * scale
-    return total.addcmul_(a, b, value=scale) if inplace else torch.addcmul(total, a, b, value=scale)
+    if inplace and isinstance(total, Tensor):
+        return total.addcmul_(a, b, value=scale)
+    return torch.addcmul(total, a, b, value=scale)
 
 
 def add(*terms: Tensor | None) -> Tensor | None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from estimators.taylor.frame import Coefficients, Frame, add
+from estimators.taylor.frame import Coefficients, Frame
 from estimators.taylor.series import Series
 
 Recurrence = Callable[[Coefficients, Frame, bool], tuple[Coefficients, Coefficients]]
@@ -176,6 +176,3 @@ def chain(u: Coefficients, slope: Coefficients, frame: Frame, value: Tensor) -> 
 def weighted(a: Tensor | None, factor: Tensor) -> Tensor | None:
     """a·factor; a structural zero stays one."""
     return None if a is None else a * factor
-
-
-__all__ = ["Pointwise", "add", "chain", "weighted"]

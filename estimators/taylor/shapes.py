@@ -134,6 +134,21 @@ def contiguous(x: Series, memory_format: Any = None) -> Series:
     return x
 
 
+@rule(Tensor.to, Tensor.type)
+def to(x: Series, *arguments: Any, **keywords: Any) -> Series:
+    return x.map(lambda rows: rows.to(*arguments, **keywords))
+
+
+@rule(Tensor.double)
+def double(x: Series) -> Series:
+    return x.map(Tensor.double)
+
+
+@rule(Tensor.float)
+def float_(x: Series) -> Series:
+    return x.map(Tensor.float)
+
+
 @rule(torch.flip, Tensor.flip)
 def flip(x: Series, *dims: Any) -> Series:
     return x.map(lambda rows: rows.flip(row_dims(_sizes(dims))))
