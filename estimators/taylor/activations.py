@@ -168,6 +168,11 @@ def _erf_derivatives(u0: Tensor):
     return first, -2 * u0 * first, first * (4 * u0 * u0 - 2)
 
 
+def _erfc(u: Coefficients, frame: Frame, last: bool):
+    z, d = _erf(u, frame, last)
+    return [torch.erfc(u[0]), *(negate(c) for c in z[1:])], [negate(c) for c in d]
+
+
 def _reciprocal(u: Coefficients, frame: Frame, last: bool) -> Coefficients:
     """R u = 1: r_k = −r_0 Σ_{i≥1} u_i r_{k−i}."""
     r = [1 / u[0]]
@@ -258,6 +263,7 @@ ERF = Pointwise("erf", torch.erf, _erf, _erf_derivatives)
 SINH = Pointwise("sinh", torch.sinh, _sinh)
 COSH = Pointwise("cosh", torch.cosh, _cosh)
 ATAN = Pointwise("atan", torch.atan, _atan)
+ERFC = Pointwise("erfc", torch.erfc, _erfc)
 LOG = Pointwise("log", torch.log, _log, _log_derivatives)
 LOG1P = Pointwise("log1p", torch.log1p, _log1p)
 
@@ -278,6 +284,7 @@ rule(torch.erf, torch.Tensor.erf, torch.special.erf)(ERF.__call__)
 rule(torch.sinh, torch.Tensor.sinh)(SINH.__call__)
 rule(torch.cosh, torch.Tensor.cosh)(COSH.__call__)
 rule(torch.atan, torch.Tensor.atan, torch.arctan, torch.Tensor.arctan)(ATAN.__call__)
+rule(torch.erfc, torch.Tensor.erfc, torch.special.erfc)(ERFC.__call__)
 rule(torch.log, torch.Tensor.log)(LOG.__call__)
 rule(torch.log1p, torch.Tensor.log1p)(LOG1P.__call__)
 
