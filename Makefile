@@ -40,6 +40,7 @@ asv: $(STAMP)
 	$(BIN)/asv machine --yes
 	$(BIN)/asv run --show-stderr $(RANGE)
 	$(BIN)/asv publish
+	$(BIN)/python -m bench.vendor_asv_site
 
 install: $(STAMP)
 

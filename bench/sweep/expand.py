@@ -16,6 +16,7 @@ from bench.sweep.rules import check_names
 from bench.sweep.study import Entry, Study
 from estimators.arguments import check_options
 
+ALL = "*"  # among a study's estimators: all others of its quantity, with their defaults
 _WALKED = [axis for axis in AXES if axis != "probes"]  # probes are walked with the estimators' options
 
 
@@ -41,8 +42,8 @@ def expand(studies: Iterable[Study], added: Iterable[str] = ()) -> Expansion:
     seen: dict[str, str] = {}
     for study in studies:
         listed = {entry.name for entry in study.entries}
-        joining = [n for n in added if n not in listed and estimators.get(n).quantity == study.quantity]
-        entries = [(entry, _options(study, entry)) for entry in study.entries]
+        joining = [name for name in _joining(study, added) if name not in listed]
+        entries = [(entry, _options(study, entry)) for entry in study.entries if entry.name != ALL]
         entries += [(entry := Entry(name), _options(study, entry)) for name in joining]
         options = {option for entry, _ in entries for option in estimators.get(entry.name).options}
         for rule in study.rules:
@@ -63,6 +64,13 @@ def expand(studies: Iterable[Study], added: Iterable[str] = ()) -> Expansion:
                 expansion.points.append(point)
         runnable.check()
     return expansion
+
+
+def _joining(study: Study, added: Iterable[str]) -> list[str]:
+    """The estimators that a study does not name but takes: plugins' ones, and with ``"*"`` all of its quantity."""
+    if any(entry.name == ALL for entry in study.entries):
+        return list(estimators.names(quantity=study.quantity))
+    return [name for name in added if estimators.get(name).quantity == study.quantity]
 
 
 def _options(study: Study, entry: Entry) -> list[dict[str, Any]]:

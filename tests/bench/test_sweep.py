@@ -264,6 +264,12 @@ def test_a_plugins_estimator_joins_the_studies_of_its_quantity(points, tmp_path,
         points(BASE, plugin(tmp_path, "their_trace", "laplacian"))
 
 
+def test_a_star_takes_all_others_of_the_quantity(points):
+    found = points(BASE.replace('"sm_exact"', '"*"'))
+    assert {p.estimator for p in found} == set(estimators.names(quantity="score_matching"))
+    assert {p.options["probes"] for p in found if p.estimator == "ssm"} == {1, 4}
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
