@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from estimators import probes as probe_laws
+from estimators.difference_step import difference_step
 from estimators.registry import register
-from estimators.score_matching.difference_step import difference_step
 
 
 @register(

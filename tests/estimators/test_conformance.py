@@ -22,7 +22,7 @@ LAWS = ("gaussian", "sphere", "orthonormal", "coordinate", "rademacher")
 @pytest.mark.parametrize("name", [n for n in estimators.names() if "law" in estimators.get(n).options])
 def test_unbiased_with_every_law_it_accepts(name, law):
     est = estimators.get(name)
-    subject = testing.Subject(est, {"law": law, **({"probes": 2} if "probes" in est.options else {})})
+    subject = testing.Subject(est, {"law": law, **({"probes": 2} if est.options.get("probes") == 1 else {})})
     try:
         for case in subject.cases():
             subject.call(case)

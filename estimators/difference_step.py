@@ -1,4 +1,4 @@
-"""The length of a random displacement in score matching: given, or chosen from dtype and dimension."""
+"""The length of a random displacement: given, or chosen from dtype and dimension."""
 
 from __future__ import annotations
 
