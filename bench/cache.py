@@ -28,6 +28,11 @@ def digest(content: Mapping[str, Any]) -> str:
     return hashlib.sha256(line.encode()).hexdigest()[:32]
 
 
+def digest_of(array: np.ndarray) -> str:
+    """The hash of an array's bytes."""
+    return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()[:32]
+
+
 def array_path(kind: str, content: Mapping[str, Any]) -> Path:
     """Where the array determined by ``content`` lies, whether it is there or not."""
     return directory() / kind / f"{digest(content)}.npy"
@@ -57,12 +62,23 @@ def read_bundle(path: Path) -> dict[str, np.ndarray] | None:
 
 def write_array(path: Path, array: np.ndarray) -> None:
     """Write so that a reader sees the whole file or none."""
-    _write(path, lambda file: np.save(file, np.ascontiguousarray(array), allow_pickle=False))
+    _write(path, lambda file: np.save(file, array, allow_pickle=False))
 
 
 def write_bundle(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Write named arrays so that a reader sees the whole file or none."""
     _write(path, lambda file: np.savez(file, **arrays))
+
+
+def number(kind: str, content: Mapping[str, Any], compute: Callable[[], float]) -> float:
+    """The number determined by ``content``: the kept one, or the computed one, which is then kept."""
+    path = array_path(kind, content)
+    kept = read_array(path)
+    if kept is not None and kept.shape == () and kept.dtype == np.float64:
+        return float(kept)
+    value = float(compute())
+    write_array(path, np.array(value, dtype=np.float64))
+    return value
 
 
 def _write(path: Path, save: Callable[[Any], None]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -104,32 +105,35 @@ def score_matching_of_energy(layers: nn.Sequential, x: Tensor) -> Tensor:
 def score_matching_of_field(layers: nn.Sequential, x: Tensor) -> Tensor:
     """½‖s‖² + tr ∂s/∂x of layers with D outputs, (B,), for first and last layers that are affine.
 
-    tr(W_out A W_in) = Σ_jk A_jk (W_in W_out)_kj, with A = ∂h_last/∂z_first pushed forward on the smaller side.
+    Where D exceeds the first layer's width, tr(W_out A W_in) = Σ_jk A_jk (W_in W_out)_kj with A = ∂h_last/∂z_first;
+    else the trace of the pushed Jacobian.
     """
     modules = list(layers)
-    if not isinstance(modules[0], nn.Linear) or not isinstance(modules[-1], nn.Linear):
-        raise NotImplementedError("a trace by layers needs affine first and last layers")
     first, last = modules[0], modules[-1]
+    if not isinstance(first, nn.Linear) or not isinstance(last, nn.Linear):
+        raise NotImplementedError("a trace by layers needs affine first and last layers")
+    if first.out_features >= x.shape[1]:
+        s, columns = jacobian(modules, x, torch.eye(x.shape[1], dtype=x.dtype, device=x.device))
+        return 0.5 * s.square().sum(-1) + torch.diagonal(columns, dim1=-2, dim2=-1).sum(-1)
     z = first(x)
-    state = Pushed(z, torch.eye(z.shape[1], dtype=x.dtype, device=x.device), torch.zeros_like(z), None)
-    for module in modules[1:-1]:
-        state = _jacobian_through(module, state)
-    trace = (state.columns * (first.weight @ last.weight).T).sum((-2, -1))
-    return 0.5 * last(state.h).square().sum(-1) + trace
+    h, columns = jacobian(modules[1:-1], z, torch.eye(z.shape[1], dtype=x.dtype, device=x.device))
+    trace = (columns * (first.weight @ last.weight).T).sum((-2, -1))
+    return 0.5 * last(h).square().sum(-1) + trace
 
 
-def _jacobian_through(module: nn.Module, state: Pushed) -> Pushed:
-    if isinstance(module, nn.Sequential):
-        for inner in module:
-            state = _jacobian_through(inner, state)
-        return state
-    if isinstance(module, Residual):
-        inner = _jacobian_through(module.block, state)
-        return Pushed(state.h + inner.h, state.columns + inner.columns, state.laplacian, None)
-    if isinstance(module, nn.Linear):
-        return Pushed(module(state.h), module.weight @ state.columns, state.laplacian, None)
-    activation = of_module(module)
-    if activation is None:
-        raise NotImplementedError(f"no Jacobian by layers through {type(module).__name__}")
-    columns = activation.derivative(1, state.h).unsqueeze(-1) * state.columns
-    return Pushed(activation.derivative(0, state.h), columns, state.laplacian, None)
+def jacobian(modules: Iterable[nn.Module], h: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:
+    """The output of layers, and its Jacobian in h times ``columns``, (B, W, C)."""
+    for module in modules:
+        if isinstance(module, nn.Sequential):
+            h, columns = jacobian(module, h, columns)
+        elif isinstance(module, Residual):
+            branch, branch_columns = jacobian([module.block], h, columns)
+            h, columns = h + branch, columns + branch_columns
+        elif isinstance(module, nn.Linear):
+            h, columns = module(h), module.weight @ columns
+        elif (activation := of_module(module)) is not None:
+            columns = activation.derivative(1, h).unsqueeze(-1) * columns
+            h = activation.derivative(0, h)
+        else:
+            raise NotImplementedError(f"no Jacobian by layers through {type(module).__name__}")
+    return h, columns

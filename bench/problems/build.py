@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from bench import cache
 from bench.data import source as data_source
 from bench.exact.activations import ACTIVATIONS
 from bench.point import ProblemSpec
@@ -19,6 +20,8 @@ from estimators.arguments import close_matches
 STAGES = ("init", "trained")
 SCALING_ROWS = 128
 PROBLEM_VERSION = 1
+
+_prepared: set[str] = set()
 
 
 def check(spec: ProblemSpec) -> None:
@@ -71,8 +74,13 @@ def prepare(spec: ProblemSpec) -> None:
     check(spec)
     data_source.prepare(spec.data, spec.dim, spec.batch)
     data_source.prepare(spec.data, spec.dim, min(spec.batch, SCALING_ROWS))
+    identity = cache.digest(content(spec)) + str(cache.directory())
+    if identity in _prepared:
+        return
+    model = _initial_model(spec)  # its scale on the data is kept besides
     if spec.stage == "trained" and training.load(content(spec)) is None:
-        training.train(_initial_model(spec), _rows(spec, training.ROWS), content(spec))
+        training.train(model, _rows(spec, training.ROWS), content(spec))
+    _prepared.add(identity)
 
 
 def build(spec: ProblemSpec, dtype: torch.dtype = torch.float64, device: torch.device | str = "cpu") -> Problem:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from dataclasses import asdict
 
 import torch
 from torch import Tensor, nn
 
+from bench import cache
 from bench.exact import forward_laplacian
 from bench.point import ProblemSpec
 from bench.problems.energy import LayeredEnergy
@@ -14,7 +17,8 @@ from bench.problems.registry import register
 from bench.problems.scaled_layers import Draws, hidden_layers, linear
 
 INPUT_SCALES = (2.0**-7, 2.0)
-PROBES, ROWS, ITERATIONS, TOLERANCE = 32, 16, 12, 0.25
+PROBES, ROWS, ITERATIONS, TOLERANCE = 16, 64, 12, 0.25
+SCALING_VERSION = 1
 
 
 @register("mlp", needs=("function", "score", "layers"), reads=("depth", "width", "activation", "residual"))
@@ -27,37 +31,46 @@ def build_mlp(spec: ProblemSpec, rows: Tensor, generator: torch.Generator) -> nn
     """
     draws = Draws(spec, generator)
     output = torch.randn(1, spec.width, dtype=torch.float64, generator=generator) / math.sqrt(spec.width)
-    some = rows[:ROWS]
     shape = (spec.dim, PROBES)
     signs = torch.randint(0, 2, shape, generator=generator).to(torch.float64).mul_(2).sub_(1) / math.sqrt(PROBES)
     directions = signs if spec.dim > PROBES else torch.eye(spec.dim, dtype=torch.float64)
-    log_scale, best = 0.0, (math.inf, 0.0)
-    for attempt in range(ITERATIONS):
-        layers = _network(spec, draws, rows, math.exp(log_scale), output)
-        slope, curvature = _sizes(layers, some, directions)
-        log_ratio = math.log(max(curvature, 1e-30) / max(slope, 1e-30))
-        best = min(best, (abs(log_ratio), log_scale))
-        if abs(log_ratio) < TOLERANCE:
-            break
-        step = -log_ratio * (1.0 if attempt < 3 else 0.5)
-        log_scale = min(max(log_scale + step, math.log(INPUT_SCALES[0])), math.log(INPUT_SCALES[1]))
-    layers = _network(spec, draws, rows, math.exp(best[1]), output)
-    slope, _ = _sizes(layers, rows, directions)
+
+    def network(scale: float) -> nn.Sequential:
+        hidden = hidden_layers(spec, draws, rows, scale)
+        return nn.Sequential(*hidden, linear(output.clone(), torch.zeros(1, dtype=torch.float64)))
+
+    facts = {**asdict(spec), "batch": 0, "rows": cache.digest_of(rows.numpy()), "version": SCALING_VERSION}
+    scale = cache.number("scales", facts, lambda: _input_scale(network, rows[:ROWS], directions))
+    layers = network(scale)
+    slope = _slope(layers, rows)
     with torch.no_grad():
         layers[-1].weight /= slope
         layers[-1].bias -= layers(rows).mean()
     return LayeredEnergy(layers)
 
 
-def _network(spec: ProblemSpec, draws: Draws, rows: Tensor, scale: float, output: Tensor) -> nn.Sequential:
-    hidden = hidden_layers(spec, draws, rows, scale)
-    return nn.Sequential(*hidden, linear(output.clone(), torch.zeros(1, dtype=torch.float64)))
+def _input_scale(network: Callable[[float], nn.Sequential], rows: Tensor, directions: Tensor) -> float:
+    """The input scale at which Δf and ‖∇f‖ have the same root mean square on the rows."""
+    log_scale, best = 0.0, (math.inf, 0.0)
+    for attempt in range(ITERATIONS):
+        layers = network(math.exp(log_scale))
+        with torch.no_grad():
+            curvature = _rms(forward_laplacian.push(layers, rows, directions).laplacian)
+        slope = _slope(layers, rows)
+        log_ratio = math.log(curvature / slope)
+        best = min(best, (abs(log_ratio), log_scale))
+        if abs(log_ratio) < TOLERANCE:
+            break
+        step = -log_ratio * (1.0 if attempt < 3 else 0.5)
+        log_scale = min(max(log_scale + step, math.log(INPUT_SCALES[0])), math.log(INPUT_SCALES[1]))
+    return math.exp(best[1])
 
 
-def _sizes(layers: nn.Sequential, rows: Tensor, directions: Tensor) -> tuple[float, float]:
-    """Root mean squares of ‖∇f‖ and of Δf, the latter along the directions, over the rows."""
+def _slope(layers: nn.Sequential, rows: Tensor) -> float:
     x = rows.detach().requires_grad_(True)
     (gradient,) = torch.autograd.grad(layers(x).sum(), x)
-    with torch.no_grad():
-        laplacian = forward_laplacian.push(layers, rows, directions).laplacian
-    return float(gradient.square().sum(-1).mean().sqrt()), float(laplacian.square().mean().sqrt())
+    return max(float(gradient.square().sum(-1).mean().sqrt()), 1e-30)
+
+
+def _rms(t: Tensor) -> float:
+    return max(float(t.square().mean().sqrt()), 1e-30)

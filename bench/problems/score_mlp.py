@@ -7,12 +7,14 @@ import math
 import torch
 from torch import Tensor, nn
 
+from bench.exact import forward_laplacian
 from bench.point import ProblemSpec
 from bench.problems.energy import LayeredScore
 from bench.problems.registry import register
 from bench.problems.scaled_layers import Draws, hidden_layers, linear
 
-ROWS = 16
+ROWS, PROBES = 64, 16
+SMALLEST_INPUT_SCALE, LARGEST_TRACE = 2.0**-7, 2.0
 
 
 @register(
@@ -23,18 +25,39 @@ def build_score_mlp(spec: ProblemSpec, rows: Tensor, generator: torch.Generator)
 
     The output weight is the sum of a random one and a multiple of −E[∂h/∂x]ᵀ, h being the last hidden layer: a decoder
     tied to its encoder, as trained scores have, without which the trace would vanish as 1/√D. The two are sized so
-    that E‖s‖² = 1 for the random part alone, and tr E[∂s/∂x] = −1 for the tied part alone.
+    that E‖s‖² = 1 for the random part alone, and tr E[∂s/∂x] = −1 for the tied part alone. The input scale is halved
+    until tr ∂s/∂x, estimated with ``PROBES`` directions, has a root mean square below ``LARGEST_TRACE``.
     """
-    hidden = nn.Sequential(*hidden_layers(spec, Draws(spec, generator), rows, 1.0))
-    x = rows[:ROWS].detach().requires_grad_(True)
-    h = hidden(x)
-    jacobian = torch.stack(  # E ∂h/∂x, (W, D)
-        [torch.autograd.grad(h[:, j].sum(), x, retain_graph=True)[0].mean(0) for j in range(spec.width)]
-    )
-    random = torch.randn(spec.dim, spec.width, dtype=torch.float64, generator=generator) / math.sqrt(spec.width)
+    draws = Draws(spec, generator)
+    random = torch.randn(spec.dim, spec.width, dtype=torch.float64, generator=generator)
+    shape = (spec.dim, PROBES)
+    signs = torch.randint(0, 2, shape, generator=generator).to(torch.float64).mul_(2).sub_(1) / math.sqrt(PROBES)
+    directions = signs if spec.dim > PROBES else torch.eye(spec.dim, dtype=torch.float64)
+    scale = 1.0
+    while True:
+        model = _tied(hidden_layers(spec, draws, rows, scale), random, rows)
+        with torch.no_grad():
+            _, columns = forward_laplacian.jacobian(model.layers, rows[:ROWS], directions)
+            trace = (columns * directions).sum((-2, -1)).square().mean().sqrt()
+        if trace < LARGEST_TRACE or scale <= SMALLEST_INPUT_SCALE:
+            return model
+        scale /= 2
+
+
+def _tied(hidden: list[nn.Module], random: Tensor, rows: Tensor) -> LayeredScore:
+    """Hidden layers under an output that is random and tied to them."""
     with torch.no_grad():
-        features = hidden(rows)
+        features = nn.Sequential(*hidden)(rows)
+        identity = torch.eye(rows.shape[1], dtype=rows.dtype)
+        if rows.shape[1] <= features.shape[1]:
+            _, jacobian = forward_laplacian.jacobian(hidden, rows[:ROWS], identity)
+            jacobian = jacobian.mean(0)  # E ∂h/∂x, (W, D)
+        else:
+            first = hidden[0]
+            units = torch.eye(features.shape[1], dtype=rows.dtype)
+            _, jacobian = forward_laplacian.jacobian(hidden[1:], first(rows[: ROWS // 4]), units)
+            jacobian = jacobian.mean(0) @ first.weight
         centre = features.mean(0)
-        random /= ((features - centre) @ random.T).square().sum(-1).mean().sqrt().clamp_min(1e-12)
-        weight = random - jacobian.T / jacobian.square().sum().clamp_min(1e-12)
+        size = ((features - centre) @ random.T).square().sum(-1).mean().sqrt().clamp_min(1e-12)
+        weight = random / size - jacobian.T / jacobian.square().sum().clamp_min(1e-12)
     return LayeredScore(nn.Sequential(*hidden, linear(weight, -weight @ centre)))
