@@ -35,10 +35,13 @@ def test_unbiased_with_every_law_it_accepts(name, law):
 @pytest.mark.parametrize("chunk", [1, 2, None])
 @pytest.mark.parametrize("name", [n for n in estimators.names() if "chunk" in estimators.get(n).options])
 def test_chunk_changes_nothing(name, chunk):
+    """Up to rounding, which a finite step of 0.1 does not amplify much."""
     est = estimators.get(name)
-    probes = {"probes": 3} if "probes" in est.options else {}
+    fixed = {"probes": 3} if est.options.get("probes") == 1 else {}
+    if est.step:
+        fixed[est.step] = 0.1
     for case in testing.Subject(est, {}).cases():
-        values = [testing.Subject(est, {**probes, "chunk": c}).call(case, seed=5) for c in (chunk, 3)]
+        values = [testing.Subject(est, {**fixed, "chunk": c}).call(case, seed=5) for c in (chunk, 3)]
         gradients = [testing.theta_gradient(v, case) for v in values]
-        torch.testing.assert_close(values[0], values[1], rtol=1e-12, atol=1e-12)
-        torch.testing.assert_close(gradients[0], gradients[1], rtol=1e-12, atol=1e-12)
+        torch.testing.assert_close(values[0], values[1], rtol=1e-10, atol=1e-10)
+        torch.testing.assert_close(gradients[0], gradients[1], rtol=1e-10, atol=1e-10)
