@@ -28,6 +28,7 @@ from bench.timing import LIVE_WORKERS, Entry, Failed, interleave, median_ratio
 POINTS_IN_A_WINDOW = LIVE_WORKERS - 1
 REFERENCE_TIMEOUT_S = 1800.0
 DEFAULT_TIMEOUT_S = 60.0
+PREDICTION_TOLERANCE = 0.1
 
 Row = dict[str, Any]
 
@@ -53,6 +54,15 @@ class Limits:
         )
 
 
+@dataclass(frozen=True)
+class Rates:
+    """What a machine can do: FLOP/s in matrix products, bytes/s in pointwise operations, seconds to launch one."""
+
+    flops_per_s: float
+    bytes_per_s: float
+    launch_s: float
+
+
 class Bench:
     """The machinery of one run: warm fork-servers, limits, plugins. A context manager; nothing survives it."""
 
@@ -68,7 +78,8 @@ class Bench:
         self.predict = predict
         self._launchers: dict[str, Launcher] = {}
         self._lock = threading.Lock()
-        self._rates: dict[tuple[str, str, int], float | None] = {}
+        self._rates: dict[tuple[str, str, int], Rates | None] = {}
+        self._rates_lock = threading.Lock()
         self._machine = json.dumps(machine.fingerprint(), sort_keys=True)
         self._commit = machine.commit()
 
@@ -164,6 +175,8 @@ class Bench:
         if self.predict and outcome in ("ok", "nonfinite", "out_of_memory", "timeout"):
             prediction, why = self.prediction(point)
             if prediction is not None:
+                why = disagreement(prediction.peak_bytes, row.get("peak_step_bytes"))
+            if prediction is not None and not why:
                 row["predicted_peak_bytes"] = prediction.peak_bytes
             else:
                 row["extra"]["no_prediction"] = why
@@ -213,9 +226,9 @@ class Bench:
             outputs = [entry.worker.close() for entry in entries]
         base, *timed = entries
         spent_s = (time.monotonic() - started) / len(points)
-        rate = self.matmul_rate(points[0])
+        rates = self.rates(points[0])
         return [
-            self._timed(row, entry, base, group, rate, spent_s, output)
+            self._timed(row, entry, base, group, rates, spent_s, output)
             for row, entry, output in zip(rows, timed, outputs[1:], strict=True)
         ]
 
@@ -228,7 +241,7 @@ class Bench:
         return entry
 
     def _timed(
-        self, row: Row, entry: Entry, base: Entry, group: str, rate: float | None, spent_s: float, output: str
+        self, row: Row, entry: Entry, base: Entry, group: str, rates: Rates | None, spent_s: float, output: str
     ) -> Row:
         row = {**row, "round_group": group, "duration_s": row["duration_s"] + spent_s}
         if entry.failure is not None:
@@ -246,8 +259,8 @@ class Bench:
             "time_samples": samples,
             "time_ratio": median_ratio(entry, base),
         }
-        if rate and row.get("flops_step"):
-            row["matmul_fraction"] = row["flops_step"] / middle / rate
+        if rates is not None and row.get("flops_step"):
+            row["matmul_fraction"] = row["flops_step"] / middle / rates.flops_per_s
         row["extra"] = {
             **row["extra"],
             "time_value_low_s": value_low,
@@ -257,19 +270,31 @@ class Bench:
         }
         return row
 
-    def matmul_rate(self, point: Point) -> float | None:
-        """The machine's own matmul rate for a point's dtype, device and threads, FLOP/s; measured once a run."""
+    def rates(self, point: Point) -> Rates | None:
+        """What the machine can do with a point's dtype, device and threads; measured once a run, None if it cannot."""
         which = (point.dtype, point.device, point.threads)
-        if which not in self._rates:
-            worker = self.worker(point.device, timing_cpus(point.threads))
-            try:
-                request = {"do": "rate", "dtype": point.dtype, "device": point.device, "threads": point.threads}
-                self._rates[which] = worker.ask(request, self.limits.timeout_s).get("flops_per_s")
-            except Ended:
-                self._rates[which] = None
-            finally:
-                worker.close()
-        return self._rates[which]
+        with self._rates_lock:
+            if which not in self._rates:
+                worker = self.worker(point.device, timing_cpus(point.threads))
+                try:
+                    request = {"do": "rates", "dtype": point.dtype, "device": point.device, "threads": point.threads}
+                    answer = worker.ask(request, self.limits.timeout_s)
+                    self._rates[which] = Rates(**answer["rates"]) if answer["outcome"] == "ok" else None
+                except Ended:
+                    self._rates[which] = None
+                finally:
+                    worker.close()
+            return self._rates[which]
+
+
+def disagreement(predicted_bytes: int, measured_bytes: int | None) -> str:
+    """Why a prediction is withdrawn, or nothing: torch takes other paths for some code when operations are traced."""
+    if not measured_bytes or abs(predicted_bytes / measured_bytes - 1) <= PREDICTION_TOLERANCE:
+        return ""
+    return (
+        f"withdrawn: {predicted_bytes} bytes on fake tensors, {measured_bytes} measured; "
+        "torch takes another path here when operations are traced, as in nested forward mode"
+    )
 
 
 def check_origins(origins: dict[str, Any]) -> None:

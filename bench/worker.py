@@ -1,8 +1,8 @@
 """A worker: a process that measures one point, and answers its coordinator one request at a time.
 
 Requests: ``open`` a point, ``solo`` (first call, memory, FLOPs, accuracy), ``warm_up`` and ``block`` (timing, while
-others take turns), ``reference`` (compute and keep one), ``predict`` (memory, on fake tensors), ``rate`` (the machine's
-own matmul rate). Parts of an answer are sent as soon as they are known: what was measured before a worker died is kept.
+others take turns), ``reference`` (compute and keep one), ``predict`` (memory, on fake tensors), ``rates`` (what the
+machine can do). Parts of an answer are sent as soon as they are known: what was measured before a worker died is kept.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import torch
 import bench
 import estimators
 from bench import problems, references
-from bench.meters import accuracy, anchor, clock, flops, memory, prediction, state
+from bench.meters import accuracy, anchor, clock, flops, memory, prediction, rates, state
 from bench.meters.subject import Subject, generator
 from bench.point import Point, ProblemSpec
 from bench.process import limits
@@ -90,7 +90,7 @@ class _Desk:
             "block": self.block,
             "reference": self.reference,
             "predict": self.predict,
-            "rate": self.rate,
+            "rates": self.rates,
         }
         self.clocks: dict[str, clock.Clock] = {}
 
@@ -189,14 +189,10 @@ class _Desk:
             return {"outcome": "unsupported", "reason": str(error)[:500]}
         return {"outcome": "ok", **asdict(predicted)}
 
-    def rate(self, request: dict[str, Any]) -> dict[str, Any]:
-        """The machine's own matmul rate, FLOP/s: the best of square products that leave the caches."""
+    def rates(self, request: dict[str, Any]) -> dict[str, Any]:
+        """What the machine can do with a dtype on a device."""
         torch.set_num_threads(request["threads"])
-        size, dtype, device = 768, DTYPES[request["dtype"]], request["device"]
-        a = torch.ones(size, size, dtype=dtype, device=device)
-        timer = clock.Clock(lambda: a @ a, device)
-        timer.warm_up(0.3)
-        return {"outcome": "ok", "flops_per_s": 2 * size**3 / min(timer.block(0.3))}
+        return {"outcome": "ok", "rates": rates.measure(DTYPES[request["dtype"]], request["device"])}
 
 
 def warm_up() -> None:

@@ -20,6 +20,7 @@ from bench.references import Reference
 from bench.statistics.blocks import BlockSums
 
 BUILT_IN = "estimators"
+SAME_CONSTANT = ("exact", "sm", "csm", "mle", "smoothed")
 PAIRED_MUST_BE_BELOW = 0.2  # of either's standard deviation, else the difference cancels nothing
 MANY_PARAMETERS = 1_000_000  # beyond this, half the blocks: they are float64 vectors of that length
 ROUNDING_DRAWS = 4
@@ -63,7 +64,7 @@ def accuracy(subject: Subject, twin: Subject, reference: Reference, draws: int) 
         "grad_std": std,
         "grad_cosine": gradients.cosine(),
         "grad_rounding": _rounding(subject, twin, gradients.norm, std),
-        "value_std": values.std() if stochastic else 0.0,
+        **_value_columns(values, subject),
         "draws": draws,
         "minibatch_std": reference.minibatch_std,
     }
@@ -76,7 +77,6 @@ def accuracy(subject: Subject, twin: Subject, reference: Reference, draws: int) 
             "bias_resolved": error > 0,
             "bias_route": "deterministic",
             "grad_rmse": error,
-            "value_bias": values.rmse(),
         }
     route, bias = "direct", gradients.bias()
     if differences is not None and differences.std() < PAIRED_MUST_BE_BELOW * std:
@@ -88,8 +88,16 @@ def accuracy(subject: Subject, twin: Subject, reference: Reference, draws: int) 
         "bias_resolved": bias.resolved,
         "bias_route": route,
         "grad_rmse": math.hypot(bias.bias, std),
-        "value_bias": values.bias().bias,
     }
+
+
+def _value_columns(values: BlockSums, subject: Subject) -> dict[str, Any]:
+    """Bias and spread of the per-row values; nothing where the objective has another constant than the reference."""
+    if subject.estimator.target not in SAME_CONSTANT:
+        return {}
+    if not subject.estimator.stochastic:
+        return {"value_bias": values.rmse(), "value_std": 0.0}
+    return {"value_bias": values.bias().bias, "value_std": values.std()}
 
 
 def _pair(twin: Subject) -> Subject | None:
