@@ -75,6 +75,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     except click.ClickException as error:
         return _usage(error.format_message())
+    except SystemExit as stop:  # a verb's own exit code: 1, a verdict failed
+        return stop.code if isinstance(stop.code, int) else 2
     except (click.Abort, KeyboardInterrupt):
         click.echo("stopped", err=True)
         return 130

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import subprocess
 from functools import cache
 from importlib.metadata import version
@@ -120,14 +121,15 @@ def torch_version() -> str:
 
 
 def _blas() -> str:
+    """The linear algebra library that torch was built with, its version where torch says it, and the vector units."""
     import torch
 
     config = torch.__config__.show()
-    for name in ("MKL", "OpenBLAS", "Accelerate"):
-        lines = [line.strip(" -") for line in config.splitlines() if name in line and "BLAS_INFO" not in line]
-        if lines:
-            return lines[0][:120]
-    return ""
+    name = re.search(r"BLAS_INFO=(\w+)", config)
+    release = re.search(r"(?:Math Kernel Library|OpenBLAS)\s+(?:Version )?([\w.]+)", config)
+    capability = re.search(r"CPU capability usage: (\w+)", config)
+    found = [name and name.group(1), release and release.group(1), capability and capability.group(1)]
+    return " ".join(part for part in found if part)
 
 
 def _output(command: list[str]) -> str:

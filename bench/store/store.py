@@ -37,6 +37,7 @@ _INSERT = (
 )
 _UPDATE = "UPDATE rows SET " + ", ".join(f'"{n}" = :{n}' for n in TYPES) + " WHERE key = :key"
 _INSERT_RUN = "INSERT INTO runs (title, command, started, machine, commit_id, seeds) VALUES (?, ?, ?, ?, ?, ?)"
+_INSERT_REPLACED = "INSERT INTO replaced (key, replaced_at, row) VALUES (?, ?, ?)"
 _PAGE = 2000  # rows read at once
 
 
@@ -149,15 +150,18 @@ class Store:
         self, title: str, command: str, machine: str = "", commit: str = "", seeds: Iterable[int] = ()
     ) -> int:
         """Note that a run begins; rows put from now on carry its number."""
-        values = (title, command, datetime.now(UTC).isoformat(), machine, commit, json.dumps(sorted(set(seeds))))
-        with clear_errors(self.path):
-            cursor = self._connection.execute(
-                "INSERT INTO runs (title, command, started, machine, commit_id, seeds) VALUES (?, ?, ?, ?, ?, ?)",
-                values,
-            )
-        self.run = cursor.lastrowid
-        assert self.run is not None
+        started = datetime.now(UTC).isoformat()
+        facts = {"title": title, "command": command, "started": started, "machine": machine, "commit": commit}
+        self.run = self.add_run({**facts, "seeds": sorted(set(seeds))})
         return self.run
+
+    def add_run(self, run: Mapping[str, Any]) -> int:
+        """Note a run as `runs` gives it, and return its number here."""
+        values = [run[name] for name in ("title", "command", "started", "machine", "commit")]
+        with clear_errors(self.path):
+            cursor = self._connection.execute(_INSERT_RUN, (*values, json.dumps(run["seeds"])))
+        assert cursor.lastrowid is not None
+        return cursor.lastrowid
 
     def runs(self) -> list[dict[str, Any]]:
         """The runs that wrote to this store, oldest first: title, command, started, machine, commit, seeds."""
@@ -202,12 +206,21 @@ class Store:
             return False
         if there[0]:
             old = self._connection.execute(_SELECT + " WHERE key = ?", (row["key"],)).fetchone()
-            self._connection.execute(
-                "INSERT INTO replaced (key, replaced_at, row) VALUES (?, ?, ?)",
-                (row["key"], datetime.now(UTC).isoformat(), json.dumps(_decoded(old))),
-            )
+            self._connection.execute(_INSERT_REPLACED, _aside(_decoded(old)))
         self._connection.execute(_UPDATE, row)
         return True
+
+    def put_aside(self, row: Mapping[str, Any]) -> None:
+        """Keep a row that must not take the place of the one there, in the table ``replaced``; the same one once."""
+        key, at, text = _aside({"finished": True, **row})
+        with clear_errors(self.path), self._transaction():
+            if not self._connection.execute("SELECT 1 FROM replaced WHERE key = ? AND row = ?", (key, text)).fetchone():
+                self._connection.execute(_INSERT_REPLACED, (key, at, text))
+
+    def replaced(self) -> list[dict[str, Any]]:
+        """Rows that retries and merges put aside, oldest first."""
+        with clear_errors(self.path):
+            return [json.loads(row) for (row,) in self._connection.execute("SELECT row FROM replaced ORDER BY id")]
 
     def _transaction(self) -> _Transaction:
         return _Transaction(self._connection)
@@ -299,6 +312,10 @@ class _Transaction:
         finally:
             if self.connection.in_transaction:
                 self.connection.execute("ROLLBACK")
+
+
+def _aside(row: Mapping[str, Any]) -> tuple[str, str, str]:
+    return row["key"], datetime.now(UTC).isoformat(), json.dumps({name: row.get(name) for name in TYPES})
 
 
 def _decoded(values: tuple[Any, ...]) -> dict[str, Any]:

@@ -163,6 +163,18 @@ def test_plan_prints_counts_skips_and_reasons(tmp_path, capfd):
     assert max(map(len, out.splitlines())) <= 80
 
 
+def test_doctor_finds_what_spoils_numbers(monkeypatch, capfd):
+    monkeypatch.setattr("bench.machine.governor", lambda: "powersave")
+    monkeypatch.setattr("os.getloadavg", lambda: (99.0, 0.0, 0.0))
+    assert main(["doctor", "--json"]) == 0
+    found = json.loads(capfd.readouterr().out)
+    advice = {f["subject"]: f["advice"] for findings in found.values() for f in findings}
+    assert "clocks change" in advice["clock governor"] and "timings will be noisy" in advice["load"]
+    assert main(["doctor"]) == 0
+    out = capfd.readouterr().out
+    assert "things to mind" in out and max(map(len, out.splitlines())) <= 80
+
+
 def bench(*arguments: str, **keywords) -> subprocess.CompletedProcess:
     return subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "bench", *arguments],
