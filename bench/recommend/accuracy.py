@@ -7,6 +7,7 @@ qualifies at a tolerance τ if its bias is surely below τ, and then needs k = �
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import estimators
 
@@ -14,8 +15,22 @@ TIE = 1.05
 """Estimators less than this factor apart are tied: run to run, an unchanged step moves by about as much."""
 
 
-def declared_bias(name: str) -> str:
-    """What the registry says: none, vanishing or fixed; unknown where the estimator is not registered."""
+EXACT_TARGETS = ("exact", "sm")
+
+
+def declared_bias(name: str, target: str | None) -> str:
+    """What the registry says of the bias against the exact gradient: none, vanishing, fixed or unknown.
+
+    A row with a target of its own (denoising, smoothed) may be unbiased for that; against the exact gradient that says
+    nothing.
+    """
+    if target not in EXACT_TARGETS:
+        return "unknown"
+    return _registered_bias(name)
+
+
+@cache
+def _registered_bias(name: str) -> str:
     try:
         return estimators.get(name).bias
     except KeyError:

@@ -31,7 +31,7 @@ def labels(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> list[Label]:
     for name, options in rows:
         for option, value in options.items():
             seen[name, option].add(json.dumps(value, default=str))
-    swept = {name: {*SWEPT, *_step(name)} for name, _ in rows}
+    swept = {name: {*SWEPT, *declared_step(name)} for name, _ in rows}
     made: dict[tuple[str, str], Label] = {}
     result = []
     for name, options in rows:
@@ -56,7 +56,8 @@ def _short(value: Any) -> str:
     return "default" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _step(name: str) -> set[str]:
+def declared_step(name: str) -> set[str]:
+    """The option that the estimator's bias vanishes with, if it declares one."""
     try:
         step = estimators.get(name).step
     except KeyError:

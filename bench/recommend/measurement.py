@@ -55,7 +55,10 @@ def measurements(rows: Iterable[Mapping[str, Any]]) -> list[Measurement]:
     kept = [row for row in rows if all(_number(row.get(axis)) > 0 for axis in ("dim", "depth"))]
     options = [_options(row.get("options")) for row in kept]
     told = labels((str(row.get("estimator")), own) for row, own in zip(kept, options, strict=True))
-    return [_measurement(row, own, label.text) for row, own, label in zip(kept, options, told, strict=True)]
+    return [
+        _measurement(row, own, str(row.get("label") or label.text))
+        for row, own, label in zip(kept, options, told, strict=True)
+    ]
 
 
 def _measurement(row: Mapping[str, Any], options: Mapping[str, Any], label: str) -> Measurement:
@@ -63,7 +66,7 @@ def _measurement(row: Mapping[str, Any], options: Mapping[str, Any], label: str)
     bias = _number(row.get("grad_bias"))
     low, high = (_or(_number(row.get(end)), bias) for end in ("grad_bias_low", "grad_bias_high"))
     name = str(row.get("estimator"))
-    low, high = sure_bias(low, high, declared_bias(name))
+    low, high = sure_bias(low, high, declared_bias(name, row.get("target")))
     return Measurement(
         quantity=str(row.get("quantity")),
         estimator=name,

@@ -64,7 +64,7 @@ def cost_law(dims: Sequence[float], depths: Sequence[float], values: Sequence[fl
     d, l, y = (np.asarray(a, dtype=float) for a in (dims, depths, values))
     if len(set(zip(d, l, strict=True))) < 2 or not (y > 0).all():
         return None
-    powers = tuple(product(_powers(d, (0.0, 1.0, 2.0)), _powers(l, (0.0, 1.0))))
+    powers = tuple(product(_powers(d, (0.0, 1.0, 2.0, 0.5)), _powers(l, (0.0, 1.0))))
     return _with_spread(powers, d, l, y, _nonnegative)
 
 
@@ -79,7 +79,8 @@ def error_law(dims: Sequence[float], depths: Sequence[float], values: Sequence[f
 
 
 def _powers(sizes: np.ndarray, candidates: tuple[float, ...]) -> tuple[float, ...]:
-    return candidates[: len(set(sizes))]
+    """More terms than sizes would fit anything: two sizes carry 1 and x, three also x², four also √x."""
+    return tuple(sorted(candidates[: len(set(sizes))]))
 
 
 def _nonnegative(powers, d, l, y):

@@ -12,7 +12,8 @@ def layers(x_scale: str = "log", joined: bool = True) -> alt.LayerChart:
 
     Rows of the data ``points``: x, x_low, x_high, y, y_low, y_high, estimator, series, rank, open, failed, and text at
     (text_x, text_y). Rows of the data ``guides``: kind is ``floor`` (a level worth knowing) or ``bottom`` (below it the
-    axis is not to scale), both with y and text, or ``edge`` (right of it stands what has no number) with x and text.
+    axis is not to scale), both with y and text, or ``edge`` (right of it stands what has no number) with x and text, or
+    ``front`` (the steps of the Pareto front) with x, y and rank.
     """
     points, guides = alt.Chart(screen.data("points")), alt.Chart(screen.data("guides"))
     colour, shape = screen.colour(), screen.shape()
@@ -21,8 +22,10 @@ def layers(x_scale: str = "log", joined: bool = True) -> alt.LayerChart:
     fine = points.transform_filter("!datum.failed")
     edge = guides.transform_filter("datum.kind == 'edge'")
     floor = guides.transform_filter("datum.kind == 'floor'")
+    front = guides.transform_filter("datum.kind == 'front'")
     bottom = guides.transform_filter("datum.kind == 'bottom'")
     drawn = [
+        front.mark_line(stroke="#cbd2d9", strokeWidth=5, opacity=0.55).encode(x=x, y=y, order="rank:Q"),
         edge.mark_rule(stroke="#9aa5b1", strokeDash=[2, 3]).encode(x=x),
         edge.mark_text(align="left", baseline="top", dx=5, dy=2, fontSize=11, fill=screen.QUIET).encode(
             x=x, y=alt.value(0), text="text:N"

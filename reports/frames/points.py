@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from scipy.stats import chi2
 
 from bench.recommend.accuracy import declared_bias
-from bench.recommend.labels import labels
+from bench.recommend.labels import declared_step, labels
 
 ROUNDING = {"float64": 2.0**-52, "float32": 2.0**-23, "bfloat16": 2.0**-7, "float16": 2.0**-10}
 
@@ -19,19 +23,20 @@ def points(rows: pd.DataFrame) -> pd.DataFrame:
         label: the estimator, with those of its options that vary in these rows.
         option_text: those options alone; a figure writes them beside a mark.
         series: the label without probes and steps: points of one series are joined by a line.
-        declared_bias: what the registry says of the estimator's bias, ``"unknown"`` where it is not registered.
+        declared_bias: what the registry says of the bias against the exact gradient.
         bias_low_sure, bias_sure: the interval of the bias that a verdict counts on (see `bench.recommend.accuracy`).
         std_low, std_high: 95 % interval of `grad_std`; from χ² with draws − 1 degrees of freedom (all noise in one
             direction, the widest case) unless the row brings `grad_std_low` and `grad_std_high`.
         rmse, rmse_low, rmse_high: √(bias² + std²) at each end.
         error_floor: rounding of the row's dtype; errors of exactly 0 are drawn there.
+        step_value: the value of the option that a bias vanishes with (eps, sigma), where it is a number.
         ok: whether the outcome is ok.
         cell: the size, "D · depth · T".
     """
     frame = rows.copy()
     told = labels(zip(rows["estimator"], rows["options"], strict=True))
     frame["label"], frame["option_text"], frame["series"] = zip(*told, strict=True) if told else ([], [], [])
-    frame["declared_bias"] = [declared_bias(name) for name in rows["estimator"]]
+    frame["declared_bias"] = [declared_bias(*pair) for pair in zip(rows["estimator"], rows["target"], strict=True)]
     frame["bias_low_sure"] = frame["grad_bias_low"].fillna(frame["grad_bias"])
     high = frame["grad_bias_high"].fillna(frame["grad_bias"])
     frame["bias_sure"] = np.where(frame["declared_bias"] == "none", frame["bias_low_sure"], high)
@@ -40,6 +45,9 @@ def points(rows: pd.DataFrame) -> pd.DataFrame:
     frame["rmse_low"] = np.fmin(np.hypot(frame["grad_bias_low"], frame["std_low"]), frame["rmse"])
     frame["rmse_high"] = np.fmax(np.hypot(frame["grad_bias_high"], frame["std_high"]), frame["rmse"])
     frame["error_floor"] = frame["dtype"].map(ROUNDING).fillna(2.0**-52)
+    frame["step_value"] = [
+        _step(name, options) for name, options in zip(rows["estimator"], rows["options"], strict=True)
+    ]
     frame["ok"] = frame["outcome"] == "ok"
     frame["cell"] = [
         " · ".join(map(_size, sizes)) for sizes in zip(rows["dim"], rows["depth"], rows["order"], strict=True)
@@ -56,6 +64,14 @@ def _std_interval(frame: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
         low = pd.to_numeric(frame["grad_std_low"], errors="coerce").fillna(low)
         high = pd.to_numeric(frame["grad_std_high"], errors="coerce").fillna(high)
     return low.fillna(std), high.fillna(std)
+
+
+def _step(name: str, options: Mapping[str, Any]) -> float:
+    for option in (*declared_step(name), "eps", "sigma"):
+        value = options.get(option)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return float(value)
+    return math.nan
 
 
 def _size(value: float) -> str:

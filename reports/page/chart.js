@@ -32,7 +32,6 @@ function makeChart(figure, report) {
 
   function draw() {
     if (!visible || !latest || latest === drawn) return;
-    figure.classList.toggle("empty", latest.points.length === 0);
     figure.querySelector(".nothing").textContent = latest.nothing || "Nothing to draw in this selection.";
     if (latest.points.length === 0) return;
     if (!view) return void (starting || start());
@@ -45,6 +44,11 @@ function makeChart(figure, report) {
     place.setAttribute("role", "img");
     place.setAttribute("aria-label", alt ?? "");
     drawLegend(points);
+  }
+
+  function drawTold({ told = [] }) {
+    const list = figure.querySelector(".told");
+    if (list) list.replaceChildren(...told.map((text) => element("li", {}, shown(text, 500))));
   }
 
   function drawLegend(points) {
@@ -62,7 +66,9 @@ function makeChart(figure, report) {
   return {
     update(content) {
       latest = content;
+      figure.classList.toggle("empty", content.points.length === 0);
       draw();
+      drawTold(content);
       drawData(figure, content.table ?? content.points, name);
     },
   };

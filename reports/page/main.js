@@ -1,6 +1,7 @@
 // Starts the page: decode, default view, filters, sections.
 const FIGURES = {
   work_precision: workPrecision, scaling_dim: scaling("dim"), scaling_depth: scaling("depth"), scaling_order: scaling("order"),
+  scaling_batch: scaling("batch"), budget, bias_forest: biasForest, step_size: stepSize, memory: memoryFigure,
   heat_map: heatMap, outcomes,
 };
 
@@ -10,7 +11,8 @@ function startReport() {
   const report = { data, ...JSON.parse(json("about")), tooltip: document.getElementById("tooltip"), views: {} };
   report.selection = makeSelection(data);
   const first = report.selection.fullest({});
-  report.state = makeState({ ...first, hide: "", error: "rmse", cost: "time_step_s", floor: "cut", tolerance: "10", memory: "" });
+  report.state = makeState({ ...first, hide: "", error: "rmse", cost: "time_step_s", floor: "cut", batches: "fresh", step: "plain", wall: "",
+    ask_dim: "", ask_depth: "", ask_order: "", a: "", b: "", tolerance: "10", memory: "" });
   window.report = report;
   drawFilters(document.getElementById("filters"), report);
   drawVerdict(document.getElementById("verdict"), report);
@@ -34,7 +36,17 @@ function startReport() {
     report.state.listen(fill);
     fill(report.state.values);
   }
+  drawExponents(document.querySelector("table.exponents"), report);
+  drawCompare(document.getElementById("compare"), report);
+  drawQuality(document.getElementById("quality"), report);
   drawTable(document.getElementById("table"), report);
+  // The hash holds the view, so section links scroll without touching it.
+  for (const link of document.querySelectorAll("a[data-scroll]")) {
+    link.addEventListener("click", (event) => {
+      event.preventDefault();
+      document.getElementById(link.getAttribute("href").slice(1)).scrollIntoView();
+    });
+  }
   document.documentElement.dataset.ready = "yes";
 }
 

@@ -9,23 +9,27 @@ function callsNeeded(bias, std, tolerance) {
 
 function judge(columns, i, tolerance, memory) {
   const c = columns;
-  if (!c.ok[i]) return { row: i, why: c.outcome[i].replace(/_/g, " "), reason: c.reason[i] };
+  const about = { row: i, estimator: c.estimator[i], label: c.label[i], basis: "measured" };
+  if (!c.ok[i]) return { ...about, why: c.outcome[i].replace(/_/g, " "), reason: c.reason[i] };
   const bias = c.bias_sure[i], std = c.grad_std[i] ?? 0, time = c.time_step_s[i];
-  if (!(time > 0) || bias === null) return { row: i, why: "not measured" };
+  if (!(time > 0) || bias === null) return { ...about, why: "not measured" };
   if (bias >= tolerance) {
     const sure = c.bias_low_sure[i] >= tolerance;
-    return { row: i, why: sure ? `too biased: ${percent(c.grad_bias[i])}` : `bias not resolved, up to ${percent(bias)}` };
+    return { ...about, why: sure ? `too biased: ${percent(c.grad_bias[i])}` : `bias not resolved, up to ${percent(bias)}` };
   }
-  if (memory && c.peak_step_bytes[i] > memory) return { row: i, why: `too heavy: ${bytes(c.peak_step_bytes[i])}` };
+  if (memory && c.peak_step_bytes[i] > memory) return { ...about, why: `too heavy: ${bytes(c.peak_step_bytes[i])}` };
   const calls = callsNeeded(bias, std, tolerance);
   return {
-    row: i, calls, cost: calls * time, low: calls * (c.time_step_low_s[i] ?? time), high: calls * (c.time_step_high_s[i] ?? time),
+    ...about, calls, step: time, peak: c.peak_step_bytes[i], cost: calls * time, low: calls * (c.time_step_low_s[i] ?? time), high: calls * (c.time_step_high_s[i] ?? time),
   };
 }
 
-// Ranked answers and refusals for rows of one size.
+// Ranked answers and refusals for rows of one size; then of any answers.
 function verdict(columns, rows, tolerance, memory) {
-  const judged = rows.map((i) => judge(columns, i, tolerance, memory));
+  return ranking(rows.map((i) => judge(columns, i, tolerance, memory)));
+}
+
+function ranking(judged) {
   const ranked = judged.filter((answer) => answer.calls).sort((a, b) => a.cost - b.cost);
   const best = ranked[0];
   for (const answer of ranked) {

@@ -11,33 +11,64 @@ function drawVerdict(place, report) {
   memory.addEventListener("change", () => state.set({ memory: memory.value > 0 ? String(+memory.value) : "" }));
   const clamp = (value) => Math.min(1000, Math.max(1e-6, Number(value) || 10));
 
-  const named = (i, limit = 44) => element("span", { className: "named", title: shown(c.label[i], 400) }, markerIcon(marks[c.estimator[i]]), shown(c.label[i], limit));
-  const size = (i) => `D = ${c.dim[i]}, depth ${c.depth[i]}, order ${c.order[i]}`;
+  const asked = ["dim", "depth", "order"].map((axis) => place.querySelector(`#ask-${axis}`));
+  asked.forEach((field) => field.addEventListener("change", () => state.set({ [field.id.replace("-", "_")]: field.value > 0 ? field.value : "" })));
+
+  const named = (answer, limit = 44) => element("a", { className: "named", href: report.pages[answer.estimator], title: shown(answer.label, 400) }, markerIcon(marks[answer.estimator]), shown(answer.label, limit));
 
   // The best setting of each estimator.
-  const oneEach = (ranked) => ranked.filter((a, k) => ranked.findIndex((b) => c.estimator[b.row] === c.estimator[a.row]) === k);
+  const oneEach = (ranked) => ranked.filter((a, k) => ranked.findIndex((b) => b.estimator === a.estimator) === k);
+
+  // The size asked for: the fields, else the filters; null where neither says.
+  function sizeOf(view) {
+    const size = {};
+    for (const axis of ["dim", "depth", "order"]) {
+      const among = selection.live.includes(axis) ? view[axis] : String(c[axis].find((v) => v !== null) ?? "");
+      const value = Number(view[`ask_${axis}`] || (among === ALL ? NaN : among));
+      if (!Number.isFinite(value)) return null;
+      size[axis] = value;
+    }
+    return size;
+  }
+
+  // Measured rows answer for themselves, fitted laws for the labels without a row at this size.
+  function answers(view, size, tolerance, memory) {
+    const near = selection.rows(view, ["dim", "depth", "order"]);
+    const rows = near.filter((i) => c.dim[i] === size.dim && c.depth[i] === size.depth && c.order[i] === size.order);
+    const judged = rows.map((i) => judge(c, i, tolerance, memory));
+    const have = new Set(rows.map((i) => c.label[i])), labels = new Set(near.map((i) => c.label[i]));
+    for (const fit of fitGroup(report, view)?.fits ?? []) {
+      if (fit.order === size.order && labels.has(fit.label) && !have.has(fit.label)) judged.push(judgeFitted(fit, { ...size, tolerance, memory }));
+    }
+    return ranking(judged);
+  }
 
   function sentence(view, wanted, limit) {
-    const rows = selection.rows(view);
-    const box = place.querySelector(".answer");
-    const cells = new Set(rows.map((i) => c.cell[i]));
-    if (!rows.length) return box.replaceChildren("Nothing was measured at this selection.");
-    if (cells.size > 1) return box.replaceChildren(`${cells.size} sizes are selected; choose one dimension, depth and order for an answer in one sentence.`);
-    const { ranked, refused } = verdict(c, rows, wanted, limit);
-    if (!ranked.length) {
-      return box.replaceChildren(element("p", {}, `No estimator reaches ${percent(wanted)} at ${size(rows[0])}. `, whyNot(refused)));
-    }
+    const box = place.querySelector(".answer"), size = sizeOf(view);
+    asked.forEach((field) => {
+      const axis = field.id.slice(4);
+      field.value = view[`ask_${axis}`] || "";
+      field.placeholder = view[axis] && view[axis] !== ALL ? view[axis] : "any";
+    });
+    if (!size) return box.replaceChildren("Several sizes are selected; choose a dimension, a depth and an order for an answer in one sentence.");
+    const text = `D = ${size.dim}, depth ${size.depth}, order ${size.order}`;
+    const { ranked, refused } = answers(view, size, wanted, limit);
+    if (!ranked.length && !refused.length) return box.replaceChildren(`Nothing was measured that could answer for ${text}.`);
+    if (!ranked.length) return box.replaceChildren(element("p", {}, `No estimator reaches ${percent(wanted)} at ${text}. `), whyNot(refused));
     const best = ranked[0], ties = oneEach(ranked).filter((answer) => answer.tied);
     const rest = oneEach(ranked).filter((a) => a !== best && !a.tied);
-    const lead = element("p", { className: "lead" }, named(best.row, 60), element("span", { className: "cost" }, seconds(best.cost)));
-    const text = element("p", {},
-      `reaches a gradient error of ${percent(wanted)} most cheaply at ${size(best.row)}: `,
-      best.calls === 1 ? "one call suffices" : `${best.calls.toLocaleString("en")} independent calls averaged, ${seconds(c.time_step_s[best.row])} each`,
-      `, 95 % interval ${seconds(best.low)} to ${seconds(best.high)}, peak memory ${bytes(c.peak_step_bytes[best.row])}.`);
+    const lead = element("p", { className: "lead" }, named(best, 60), element("span", { className: "cost" }, seconds(best.cost)));
+    const told = element("p", {},
+      `reaches a gradient error of ${percent(wanted)} most cheaply at ${text}: `,
+      best.calls === 1 ? "one call suffices" : `${best.calls.toLocaleString("en")} independent calls averaged, ${seconds(best.step)} each`,
+      `, 95 % interval ${seconds(best.low)} to ${seconds(best.high)}, peak memory ${bytes(best.peak)}.`);
+    const caution = best.basis === "fitted" ? element("p", { className: "caution" },
+      `Not measured at this size: predicted from ${best.fit.points} points with D from ${best.fit.time.dims.join(" to ")} and depth from ${best.fit.time.depths.join(" to ")}`,
+      best.beyond > 1.001 ? `, an extrapolation by a factor of ${digits(best.beyond, 2)}.` : ", inside that range.") : null;
     const more = element("p", { className: "others" });
-    if (ties.length) more.append("Tied with it: ", ...joined(ties.slice(0, 6).map((a) => named(a.row))), ". ");
-    if (rest.length) more.append("Dearer: ", ...joined(rest.slice(0, 5).map((a) => element("span", {}, named(a.row), ` ×${digits(a.ratio, 2)}`))), ". ");
-    box.replaceChildren(lead, text, more, whyNot(refused));
+    if (ties.length) more.append("Tied with it: ", ...joined(ties.slice(0, 6).map((a) => named(a))), ". ");
+    if (rest.length) more.append("Dearer: ", ...joined(rest.slice(0, 5).map((a) => element("span", {}, named(a), ` ×${digits(a.ratio, 2)}`))), ". ");
+    box.replaceChildren(...[lead, told, caution, more, whyNot(refused)].filter(Boolean));
   }
 
   const joined = (nodes) => nodes.flatMap((node, k) => (k ? [", ", node] : [node]));
@@ -45,7 +76,7 @@ function drawVerdict(place, report) {
   function whyNot(refused) {
     if (!refused.length) return "";
     return element("details", {}, element("summary", {}, `Why ${refused.length} other${refused.length > 1 ? "s do" : " does"} not qualify`),
-      element("ul", {}, ...refused.slice(0, 100).map((a) => element("li", {}, named(a.row), `: ${a.why}`, a.reason ? element("span", { className: "reason" }, ` (${shown(a.reason, 160)})`) : null))));
+      element("ul", {}, ...refused.slice(0, 100).map((a) => element("li", {}, named(a), `: ${a.why}`, a.reason ? element("span", { className: "reason" }, ` (${shown(a.reason, 160)})`) : null))));
   }
 
   function table(view, wanted, limit) {
@@ -56,22 +87,26 @@ function drawVerdict(place, report) {
     }
     const order = [...cells.values()].sort((a, b) => c.order[a[0]] - c.order[b[0]] || c.dim[a[0]] - c.dim[b[0]] || c.depth[a[0]] - c.depth[b[0]]);
     const body = order.slice(0, MOST_SIZES).map((rows) => {
-      const { ranked, refused } = verdict(c, rows, wanted, limit);
+      const { ranked } = verdict(c, rows, wanted, limit);
       const [best, ...others] = oneEach(ranked), i = rows[0];
-      const chosen = String(c.dim[i]) === view.dim && String(c.depth[i]) === view.depth;
-      const line = element("tr", { className: chosen ? "chosen" : "" }, ...[c.dim[i], c.depth[i], c.order[i]].map((v) => element("td", { className: "number" }, digits(v, 4))));
+      const chosen = ["dim", "depth", "order"].every((axis) => !selection.live.includes(axis) || String(c[axis][i]) === view[axis]);
+      const line = element("tr", { className: chosen ? "chosen" : "" }, element("td", { className: "number" }, element("button", { type: "button", className: "plain", title: "See this size in the figures" }, digits(c.dim[i], 4))), ...[c.depth[i], c.order[i]].map((v) => element("td", { className: "number" }, digits(v, 4))));
       if (!best) {
         line.append(element("td", { colSpan: 4, className: "none" }, "none qualifies"));
       } else {
         line.append(
-          element("td", {}, named(best.row)),
+          element("td", {}, named(best)),
           element("td", { className: "number" }, seconds(best.cost), element("small", {}, best.calls > 1 ? ` ${best.calls} calls` : "")),
           element("td", { className: "number" }, bytes(c.peak_step_bytes[best.row])),
-          element("td", { className: "runners" }, ...joined(others.slice(0, 3).map((a) => element("span", { className: a.tied ? "tied" : "" }, named(a.row, 30), a.tied ? " tie" : ` ×${digits(a.ratio, 2)}`)))),
+          element("td", { className: "runners" }, ...joined(others.slice(0, 3).map((a) => element("span", { className: a.tied ? "tied" : "" }, named(a, 30), a.tied ? " tie" : ` ×${digits(a.ratio, 2)}`)))),
         );
       }
       line.append(element("td", { className: "number quiet" }, `${ranked.length} of ${rows.length}`));
-      line.addEventListener("click", () => state.set({ dim: String(c.dim[i]), depth: String(c.depth[i]), order: String(c.order[i]) }));
+      line.addEventListener("click", (event) => {
+        if (event.target.closest("a")) return;
+        const size = Object.fromEntries(["dim", "depth", "order"].filter((axis) => selection.live.includes(axis)).map((axis) => [axis, String(c[axis][i])]));
+        state.set({ ...size, ask_dim: "", ask_depth: "", ask_order: "" });
+      });
       return line;
     });
     place.querySelector("tbody").replaceChildren(...body);

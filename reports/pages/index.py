@@ -8,34 +8,36 @@ from typing import Any
 
 import pandas as pd
 
-from bench.columns import COLUMNS
-from reports.figures import heat_map, outcomes, scaling, screen, work_precision
+from bench.columns import COLUMNS, NAMES
+from reports.figures import outcomes, screen
+from reports.figures.catalogue import FIGURES
 from reports.frames import columnar
 from reports.frames.environment import environment, machine_name
-from reports.frames.points import points as point_frame
+from reports.frames.fitted import fitted
+from reports.pages.estimator import page_of
 from reports.pages.templates import render
 from reports.palette import marks
 
-FIGURES = (work_precision, scaling, heat_map, outcomes)
 LEFT_OUT = ("time_samples", "extra", "output", "finished", "run")
 MOST_RUNS = 50
 
 
-def index_page(rows: pd.DataFrame, store: str, runs: Sequence[Mapping[str, Any]] = ()) -> str:
-    """The document, with its data inside."""
-    frame = point_frame(rows)
+def index_page(frame: pd.DataFrame, store: str, runs: Sequence[Mapping[str, Any]] = ()) -> str:
+    """The document, with its data inside; `frame` is what `reports.frames.points` makes of the rows."""
     told = columnar.columnar(frame.drop(columns=list(LEFT_OUT), errors="ignore"))
     about = {
         "marks": {name: {"colour": m.colour, "shape": m.shape} for name, m in marks(_names(frame)).items()},
-        "specs": {figure.NAME: screen.vega(figure.on_screen()) for figure in FIGURES},
+        "specs": {figure.NAME: screen.vega(figure.on_screen()) for figure in FIGURES.values()},
+        "fits": fitted(frame),
+        "pages": {name: page_of(name) for name in _names(frame)},
         "meanings": {column.name: column.meaning for column in COLUMNS},
-        "derived": [name for name in frame.columns if name not in rows.columns],
+        "derived": [name for name in frame.columns if name not in NAMES],
     }
     return render(
         "index.html.j2",
         root="",
         facts=_facts(frame, store),
-        environment=environment(rows),
+        environment=environment(frame),
         runs=list(runs)[-MOST_RUNS:],
         outcome_colours=outcomes.COLOURS,
         data=columnar.embedded(told),

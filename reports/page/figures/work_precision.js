@@ -38,6 +38,7 @@ function workPrecision(report, view) {
   return finishErrorPlot(report, { points, failed, unit, costTitle, errorTitle, floors: error !== "grad_bias", rounding });
 }
 
+const MOST_FRONT = 400;
 const LEAST_ERROR = 1e-4; // below it the axis is cut, unless it is asked for
 
 // Domains, failures at the right edge, the minibatch floor, and the sentence for those who cannot see the plot.
@@ -61,6 +62,13 @@ function finishErrorPlot(report, { points, failed, unit, costTitle, errorTitle, 
     guides.push({ kind: "bottom", y: bottom, text: `below ${percent(LEAST_ERROR)} (not to scale)` });
     for (const point of below) point.y = point.y_low = point.y_high = bottom * (y[0] / bottom) ** 0.66;
   }
+  const shares = points.length <= MOST_FRONT ? frontShares(points.map((p) => { const [told, low, high] = true_y.get(p); return { ...p, y: told, y_low: low, y_high: high }; })) : [];
+  points.forEach((point, k) => { point.front = shares[k]; });
+  const front = onFront(points.map((p) => p.x), points.map((p) => true_y.get(p)[0])).map((k) => points[k]);
+  front.forEach((point, k) => {
+    guides.push({ kind: "front", x: point.x, y: point.y, rank: 2 * k });
+    if (front[k + 1]) guides.push({ kind: "front", x: front[k + 1].x, y: point.y, rank: 2 * k + 1 });
+  });
   for (const point of points) if (!(point.y_low > 0)) point.y_low = y[0];
   const all = points.slice();
   if (failed.length) {
@@ -81,7 +89,7 @@ function finishErrorPlot(report, { points, failed, unit, costTitle, errorTitle, 
   }
   const table = all.map((p) => {
     const [told, low, high] = p.failed ? [null, null, null] : true_y.get(p);
-    return { estimator: p.estimator, label: p.label, outcome: p.outcome, x: p.failed ? null : p.x, x_low: p.x_low, x_high: p.x_high, y: told, y_low: low, y_high: high, resolved: !p.open };
+    return { estimator: p.estimator, label: p.label, outcome: p.outcome, x: p.failed ? null : p.x, x_low: p.x_low, x_high: p.x_high, y: told, y_low: low, y_high: high, resolved: !p.open, front_share: p.front };
   });
   placeLabels(all, { x, y, width: plotWidth(), height: 380 });
   const best = points.length ? points.reduce((a, b) => (b.x < a.x ? b : a)) : null;
@@ -91,8 +99,9 @@ function finishErrorPlot(report, { points, failed, unit, costTitle, errorTitle, 
     : `No finished points in this selection; ${failed.length} did not finish.`;
   const edge = guides.find((g) => g.kind === "edge"), bottom = guides.find((g) => g.kind === "bottom");
   const ticks = logTicks(x).filter((tick) => !edge || tick <= edge.x);
+  const told = points.filter((p) => p.front >= 0.05).sort((a, b) => a.x - b.x).map((p) => `${shown(p.label, 40)} ${Math.round(100 * p.front)} %`);
   return {
-    points: all, guides, table, alt: shown(alt, 400),
+    points: all, guides, table, told: told.length ? [`On the Pareto front (grey steps), with the share of bootstrap draws: ${told.join(", ")}.`] : [], alt: shown(alt, 400),
     settings: {
       x_title: unit === "s" || unit === "B" ? costTitle : `${costTitle} (${unit})`, y_title: errorTitle, x_unit: unit, y_unit: "error",
       x_domain: x, y_domain: y, x_ticks: ticks, y_ticks: logTicks(y).filter((tick) => !bottom || tick >= bottom.y),

@@ -1,0 +1,106 @@
+"""A page for each estimator: what it computes, what it costs by its own account, its points, and its failures."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import zlib
+from typing import Any
+
+import pandas as pd
+
+import estimators
+from reports.pages.templates import render
+from reports.palette import Mark
+
+MOST_POINTS, MOST_FAILURES, LONGEST = 400, 60, 20_000
+_COLUMNS = {
+    "option_text": "options", "model": "model", "dim": "D", "depth": "depth", "order": "T", "batch": "batch",
+    "dtype": "precision", "device": "device", "time_step_s": "step time, s", "peak_step_bytes": "peak memory, MB",
+    "rmse": "gradient RMSE", "grad_bias": "bias", "grad_bias_high": "bias, upper end",
+    "grad_std": "std", "draws": "draws",
+}  # fmt: skip
+
+
+def page_of(name: str) -> str:
+    """The page's path below the report's folder. Names that are no registry names get a number instead."""
+    safe = (
+        name
+        if re.fullmatch(r"[a-z][a-z0-9_]{0,60}", name)
+        else f"unnamed-{zlib.crc32(name.encode('utf-8', 'replace'))}"
+    )
+    return f"estimators/{safe}.html"
+
+
+def estimator_page(name: str, points: pd.DataFrame, mark: Mark) -> str:
+    """The document, from the registry where the estimator is registered, and from its points."""
+    own = points[points["estimator"] == name]
+    failures = own[~own["ok"]].head(MOST_FAILURES)
+    return render(
+        "estimator.html.j2",
+        root="../",
+        skip_to="points",
+        name=name,
+        mark=mark,
+        facts=_facts(name),
+        columns=list(_COLUMNS.values()),
+        points=[
+            [_shown(column, row[column]) for column in _COLUMNS]
+            for _, row in own[own["ok"]].head(MOST_POINTS).iterrows()
+        ],
+        total=int(own["ok"].sum()),
+        failures=[_failure(row) for _, row in failures.iterrows()],
+        failed=int((~own["ok"]).sum()),
+        quantities=sorted({str(q) for q in own["quantity"]}),
+        sources=sorted({str(s)[:16] for s in own["estimator_source"].dropna()})[:8],
+    )
+
+
+def _facts(name: str) -> dict[str, Any] | None:
+    try:
+        estimator = estimators.get(name)
+    except KeyError:
+        return None
+    paragraphs = [p.strip() for p in re.split(r"\n\s*\n", inspect.cleandoc(estimator.__doc__ or "")) if p.strip()]
+    vanishing = (
+        f"vanishing as {estimator.step}^{estimator.bias_order}" if estimator.bias == "vanishing" else estimator.bias
+    )
+    return {
+        "summary": paragraphs[0] if paragraphs else "",
+        "formula": estimator.formula,
+        "rest": [p for p in paragraphs[1:] if p != estimator.formula],
+        "lines": {
+            "quantity": estimator.quantity.replace("_", " "),
+            "bias": vanishing,
+            "stochastic": "yes" if estimator.stochastic else "no",
+            "converges to": estimator.target,
+            "orders": "any" if estimator.orders == "any" else ", ".join(map(str, estimator.orders)),
+            "needs of the model": estimator.needs.replace("_", " "),
+            "options": ", ".join(f"{option} = {value}" for option, value in estimator.options.items()) or "none",
+            "pair": estimator.pair or "–",
+            "tags": ", ".join(estimator.tags) or "–",
+            "source": estimator.source or "–",
+            "defined in": f"{estimator.function.__module__}, line {estimator.function.__code__.co_firstlineno}",
+        },
+    }
+
+
+def _shown(column: str, value: Any) -> str:
+    if value is None or value != value:
+        return "–"
+    if column == "peak_step_bytes":
+        return f"{value / 1e6:.3g}"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)[:60]
+
+
+def _failure(row: pd.Series) -> dict[str, str]:
+    output = row.get("output")
+    return {
+        "where": ", ".join(
+            f"{n} {row[c]:g}" for n, c in (("D", "dim"), ("depth", "depth"), ("order", "order")) if row[c] == row[c]
+        ),
+        "options": str(row["option_text"])[:120],
+        "outcome": str(row["outcome"]).replace("_", " "),
+        "reason": str(row["reason"] or "")[:LONGEST],
+        "output": (output if isinstance(output, str) else "")[-LONGEST:],
+    }
