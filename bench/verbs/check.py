@@ -1,0 +1,86 @@
+"""A/A: is this machine quiet enough, and what change can it see."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from bench.false_alarms import FalseAlarms
+    from bench.point import Point
+
+STEPS = (("ssm", 64, 2), ("fd_ssm", 196, 8), ("sm_exact", 16, 2))  # a millisecond to some tens of them
+
+
+@click.command("check")
+@click.option("--pairs", type=click.IntRange(min=1), default=12, show_default=True, help="About three seconds each.")
+@click.option(
+    "--fail-above", type=click.FloatRange(0, 1), help="Exit with 1 if more than this share is called changed."
+)
+@click.option("--json", "as_json", is_flag=True, help="The numbers as JSON.")
+def check(pairs: int, fail_above: float | None, as_json: bool) -> None:
+    """Time identical steps against each other: how often they are called changed, and what change would be seen."""
+    from rich.progress import Progress
+
+    from bench import problems
+    from bench.false_alarms import measure
+    from bench.measure import Bench, Limits
+
+    points = [_point(*step) for step in STEPS]
+    for point in points:
+        problems.prepare(point.problem)
+    before = _load()
+    with Bench(Limits.of_this_machine(), predict=False) as bench, Progress(transient=True) as progress:
+        task = progress.add_task("pairs of identical steps", total=pairs)
+        found = measure(bench, points, pairs, lambda done, _: progress.update(task, completed=done))
+    if as_json:
+        click.echo(json.dumps({**asdict(found), "load_before": before}, indent=2))
+    else:
+        _print(found, before)
+    if not found.pairs or (fail_above is not None and found.false > fail_above * found.pairs):
+        raise SystemExit(1)
+
+
+def _point(name: str, dim: int, depth: int) -> Point:
+    import estimators
+    from bench.point import Point, ProblemSpec
+
+    estimator = estimators.get(name)
+    return Point(
+        estimator=name,
+        quantity=estimator.quantity,
+        problem=ProblemSpec(dim=dim, depth=depth, batch=64),
+        options=dict(estimator.options),
+        target=estimator.target,
+    )
+
+
+def _load() -> float | None:
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+
+
+def _print(found: FalseAlarms, load: float | None) -> None:
+    from bench.false_alarms import rule
+
+    for failure in found.failures:
+        click.echo(f"could not be timed: {failure}")
+    if not found.pairs:
+        return
+    click.echo(f"{found.pairs} pairs of identical steps, {rule()}")
+    click.echo(
+        f"false verdicts       {found.false} of {found.pairs} (rate at most {100 * found.rate_high:.1f} %, 95 %)"
+    )
+    visible = "none up to 50 %" if math.isnan(found.visible) else f"{100 * found.visible:g} %"
+    click.echo(f"visible slowdown     {visible} (called slower in at least 95 % of the pairs)")
+    click.echo(
+        f"scatter of a ratio   ±{100 * found.scatter:.2f} % (half the interval); {100 * found.shift:.2f} % at most"
+    )
+    if load is not None:
+        cores = os.cpu_count() or 1
+        advice = "; stop what else runs, and check again" if load > 0.5 else ""
+        click.echo(f"load before          {load:.2f} on {cores} cores{advice}")
