@@ -46,7 +46,8 @@ class Plan:
 
 def plan(points: Iterable[Point], skips: Iterable[tuple[Point, str]], store: Store, retry: Sequence[str] = ()) -> Plan:
     """Compare the points with the store: what is to be measured, only timed, written down as skipped, or there."""
-    finished, retried = store.finished_keys(), store.keys_of(retry)
+    finished = store.finished_keys()
+    retried = store.keys_of([*retry, "skipped"])  # what another sweep ruled out, this one may measure
     unfinished = {row["key"]: row for row in store.unfinished()}
     found = Plan()
     for point in points:

@@ -51,6 +51,11 @@ def merge(source: Store, into: Store) -> Merged:
         there = into.get(row["key"])
         if there is None or (finished and not there["finished"]):
             merged.added += into.put(row, finished)
+        elif finished and "skipped" in (row["outcome"], there["outcome"]) and row["outcome"] != there["outcome"]:
+            if there["outcome"] == "skipped":  # another sweep did measure it
+                merged.added += into.put(row, replace=True)
+            else:
+                merged.same += 1
         elif not finished:
             merged.same += 1
         else:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -13,23 +12,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from bench.store import salvage, schema
-from bench.store.errors import BUSY_SECONDS, StoreError, clear_errors
+from bench.store import errors, journal, salvage, schema
+from bench.store.errors import StoreError, clear_errors
 from bench.store.values import TYPES, decode, encode_row
 
 if TYPE_CHECKING:
     import pandas as pd
 
 DEFAULT_PATH = Path("results/bench.sqlite")
-
-# SQLite's write-ahead log needs memory shared between processes, which these do not give across hosts.
-NETWORK_FILE_SYSTEMS = frozenset(
-    {
-        *("nfs", "nfs3", "nfs4", "cifs", "smb", "smb2", "smb3", "smbfs", "afs", "afpfs", "webdav", "davfs", "9p"),
-        *("virtiofs", "lustre", "gpfs", "beegfs", "beegfs_nodev", "ceph", "glusterfs", "orangefs", "pvfs2", "panfs"),
-        *("fuse.sshfs", "fuse.glusterfs", "fuse.ceph", "fuse.gcsfuse", "fuse.s3fs"),
-    }
-)
 
 _SELECT = "SELECT " + ", ".join(f'"{name}"' for name in TYPES) + " FROM rows"
 _INSERT = (
@@ -97,26 +87,13 @@ class Store:
             raise StoreError(f"store {self.path}: not an SQLite file; give another path")
 
     def _connect(self) -> sqlite3.Connection:
-        return sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
+        return sqlite3.connect(self.path, timeout=errors.BUSY_SECONDS, isolation_level=None)
 
     def _prepare(self) -> None:
         schema.version_of(self._connection, self.path)  # refuses a foreign file before anything in it is changed
-        self._set_journal()
+        journal.choose(self._connection, self.path)
         self._connection.execute("PRAGMA synchronous = FULL")  # a row takes a second to measure, a sync milliseconds
         schema.prepare(self._connection, self.path)
-
-    def _set_journal(self) -> None:
-        mode = "DELETE" if on_network_file_system(self.path) else "WAL"
-        deadline = time.monotonic() + BUSY_SECONDS
-        while True:  # changing the mode does not wait for other processes by itself
-            try:
-                self._connection.execute(f"PRAGMA journal_mode = {mode}")
-                return
-            except sqlite3.OperationalError as error:
-                busy = getattr(error, "sqlite_errorname", "").startswith("SQLITE_BUSY")
-                if not busy or time.monotonic() > deadline:
-                    raise
-                time.sleep(0.02)
 
     def _recover(self) -> None:
         """Set a damaged file aside, under another name, and carry over what can be read.
@@ -320,16 +297,3 @@ def _aside(row: Mapping[str, Any]) -> tuple[str, str, str]:
 
 def _decoded(values: tuple[Any, ...]) -> dict[str, Any]:
     return {name: decode(name, value) for name, value in zip(TYPES, values, strict=True)}
-
-
-def on_network_file_system(path: Path) -> bool:
-    """Whether the path lies on a file system that several hosts may share."""
-    import psutil
-
-    folder = path.resolve().parent
-    best, kind = -1, ""
-    for partition in psutil.disk_partitions(all=True):
-        mount = Path(partition.mountpoint)
-        if (mount == folder or mount in folder.parents) and len(mount.parts) >= best:
-            best, kind = len(mount.parts), partition.fstype.lower()
-    return kind in NETWORK_FILE_SYSTEMS

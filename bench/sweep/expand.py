@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -28,18 +28,21 @@ class Expansion:
     skips: list[tuple[Point, str]] = field(default_factory=list)
 
 
-def expand(studies: Iterable[Study], added: Iterable[str] = ()) -> Expansion:
+def expand(studies: Sequence[Study], added: Iterable[str] = (), models: Iterable[str] = ()) -> Expansion:
     """All points of the studies, problem by problem.
 
     Args:
         studies: what to expand.
         added: names of plugins' estimators, which join every study of their quantity.
+        models: names of plugins' models, which join every study, unless one of them names them.
 
     Raises:
         SweepError: an unknown name, an impossible value, a value at which nothing could run, or duplicate points.
     """
     expansion = Expansion()
     seen: dict[str, str] = {}
+    named = {model for study in studies for model in study.grid["model"]}
+    joining_models = [model for model in models if model not in named]
     for study in studies:
         listed = {entry.name for entry in study.entries}
         joining = [name for name in _joining(study, added) if name not in listed]
@@ -49,13 +52,14 @@ def expand(studies: Iterable[Study], added: Iterable[str] = ()) -> Expansion:
         for rule in study.rules:
             check_names(rule, study.source, options)
         runnable = _Runnable(study, added=frozenset(joining))
-        for point, entry in _points(study, entries):
+        for point, entry, objection in _points(study, entries, joining_models):
             line = point.to_json()
             if line in seen:
                 study.refuse("estimators", point.estimator, f"duplicate point: {point.label} is in the sweep twice")
             seen[line] = point.label
-            reason = _misfit(point)
-            runnable.note(point, entry, reason)
+            reason = objection or _misfit(point)
+            if point.problem.model not in joining_models:
+                runnable.note(point, entry, reason)
             ruled_out = reason or next((r.reason for r in study.rules if r.holds(_facts(point))), "")
             ruled_out = ruled_out or _repeats(point, study)
             if ruled_out:
@@ -89,7 +93,9 @@ def _options(study: Study, entry: Entry) -> list[dict[str, Any]]:
         axes.setdefault("probes", probes)
     combinations = []
     for values in itertools.product(*axes.values()):
-        given = {name: _like(value, estimator.options.get(name)) for name, value in zip(axes, values, strict=True)}
+        given = {
+            name: _like(name, value, estimator.options.get(name)) for name, value in zip(axes, values, strict=True)
+        }
         try:
             combinations.append(check_options(estimator, given))
         except ValueError as error:
@@ -110,19 +116,23 @@ def _with_name(message: str, name: str) -> str:
     return message if name in message else f"{name}: {message}"
 
 
-def _like(value: Any, default: Any) -> Any:
+def _like(name: str, value: Any, default: Any) -> Any:
     """A whole number as a float where the option is one, so that 1 and 1.0 are one point."""
     is_number = isinstance(value, int) and not isinstance(value, bool)
-    return float(value) if is_number and isinstance(default, float) else value
+    is_length = isinstance(default, float) or name in ("eps", "sigma")
+    return float(value) if is_number and is_length else value
 
 
-def _points(study: Study, entries: list[tuple[Entry, list[dict[str, Any]]]]) -> Iterator[tuple[Point, Entry]]:
-    for values in itertools.product(*(study.grid[axis] for axis in _WALKED)):
+def _points(
+    study: Study, entries: list[tuple[Entry, list[dict[str, Any]]]], joining_models: list[str]
+) -> Iterator[tuple[Point, Entry, str]]:
+    """All combinations, each with what keeps a joining model's problem from being built; the sweep's own is refused."""
+    grid = {**study.grid, "model": [*study.grid["model"], *joining_models]}
+    for values in itertools.product(*(grid[axis] for axis in _WALKED)):
         at = dict(zip(_WALKED, values, strict=True))
         spec = ProblemSpec(**{axis: at[axis] for axis in PROBLEM_AXES})
-        objection = vocabulary.objection(spec)
-        if objection:
-            axis, message = objection
+        axis, message = vocabulary.objection(spec) or ("", "")
+        if message and spec.model not in joining_models:
             study.refuse(axis, at[axis], message)
         for entry, combinations in entries:
             estimator = estimators.get(entry.name)
@@ -139,6 +149,7 @@ def _points(study: Study, entries: list[tuple[Entry, list[dict[str, Any]]]]) -> 
                         **{axis: at[axis] for axis in POINT_AXES},
                     ),
                     entry,
+                    message,
                 )
 
 

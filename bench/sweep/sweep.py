@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.sweep.errors import SweepError
-from bench.sweep.plugins import load_plugin
+from bench.sweep.plugins import load_plugin, load_problem
 from bench.sweep.source import Source
 from bench.sweep.study import Study, read_studies
 
@@ -30,35 +30,36 @@ class Sweep:
     title: str
     studies: tuple[Study, ...]
     source: Source
-    _plugins: tuple[str, ...] = ()
+    _files: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
     _expansion: Expansion | None = field(default=None, repr=False)
 
-    def points(self, *plugins: str | Path) -> list[Point]:
+    def points(self, *plugins: str | Path, problems: Iterable[str | Path] = ()) -> list[Point]:
         """The points to measure, those of one problem together, every option filled in.
 
         Deterministic estimators get ``draws = 1``: more of them would be the same draw again.
 
         Args:
             plugins: files of estimators; each joins every study of its quantity, beside those the sweep names.
+            problems: files of models; each joins every study, beside those the sweep names, unless it names them too.
 
         Raises:
             SweepError: anything wrong with the sweep or a plugin; one line that says where.
         """
-        return list(self._expand(plugins).points)
+        return list(self._expand(tuple(map(str, plugins)), tuple(map(str, problems))).points)
 
     @property
     def skips(self) -> list[tuple[Point, str]]:
         """The combinations ruled out, each with the reason: rows too, with the outcome ``skipped``."""
-        return list(self._expand(self._plugins).skips)
+        return list(self._expand(*self._files).skips)
 
-    def _expand(self, plugins: Iterable[str | Path]) -> Expansion:
+    def _expand(self, plugins: tuple[str, ...], problems: tuple[str, ...]) -> Expansion:
         from bench.sweep.expand import expand
 
-        files = tuple(map(str, plugins))
-        if self._expansion is None or files != self._plugins:
-            added = [name for plugin in files for name in load_plugin(plugin)]
-            self._expansion = expand(self.studies, added)
-            self._plugins = files
+        if self._expansion is None or (plugins, problems) != self._files:
+            added = [name for file in plugins for name in load_plugin(file)]
+            models = [name for file in problems for name in load_problem(file)]
+            self._expansion = expand(self.studies, added, models)
+            self._files = (plugins, problems)
             self._refuse_strangers(added)
         return self._expansion
 

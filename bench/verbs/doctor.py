@@ -17,7 +17,7 @@ import click
 
 from bench import machine
 from bench.store import DEFAULT_PATH
-from bench.store.store import on_network_file_system
+from bench.store.journal import on_network_file_system
 
 
 @dataclass(frozen=True)

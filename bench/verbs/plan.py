@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -19,43 +18,56 @@ if TYPE_CHECKING:
     from bench.point import Point
 
 
+PREDICTED_UNASKED = 300
+Costs = dict[str, Any]
+_UNKNOWN: Costs = {"memory_bytes": None, "time_s": None, "reason": "not asked for"}
+
+
 @click.command("plan")
 @click.argument("sweep")
 @click.option("--plugin", "plugins", multiple=True, metavar="FILE", help="A file of estimators to join; repeatable.")
-@click.option("--problem", "problems", multiple=True, metavar="FILE", help="A file of problems to load; repeatable.")
+@click.option("--problem", "problems", multiple=True, metavar="FILE", help="A file of models to join; repeatable.")
 @click.option("--points", "each", is_flag=True, help="Every point, not only counts.")
 @click.option("--json", "as_json", is_flag=True, help="Points and skips as JSON.")
-def plan(sweep: str, plugins: tuple[str, ...], problems: tuple[str, ...], each: bool, as_json: bool) -> None:
+@click.option(
+    "--predict/--no-predict",
+    default=None,
+    help=f"Memory and time, about a tenth of a second a point.  [default: up to {PREDICTED_UNASKED} points]",
+)
+def plan(
+    sweep: str, plugins: tuple[str, ...], problems: tuple[str, ...], each: bool, as_json: bool, predict: bool | None
+) -> None:
     """Show what SWEEP (a name or a path) comes to: points for each estimator, skips with reasons, memory and time."""
-    from bench.sweep.plugins import load_problem
-
-    for file in problems:
-        load_problem(file)
     loaded = load(sweep)
-    points, skips = loaded.points(*plugins), loaded.skips
-    predicted = [_predict(point) for point in points]
+    points, skips = loaded.points(*plugins, problems=problems), loaded.skips
+    wanted = len(points) <= PREDICTED_UNASKED if predict is None else predict
+    predicted = _predict(points, plugins, problems) if wanted else [_UNKNOWN] * len(points)
     if as_json:
         click.echo(json.dumps(_as_json(loaded.title, points, predicted, skips), indent=2))
         return
     _print(loaded.title, points, predicted, skips, each)
+    if not wanted and predict is None:
+        click.echo(f"more than {PREDICTED_UNASKED} points: add --predict to have them predicted")
 
 
-def _predict(point: Point) -> dict[str, float | None]:
-    """Predicted bytes and seconds of one point; None where nothing predicts them."""
-    predicted: dict[str, float | None] = {"memory_bytes": None, "time_s": None}
-    try:
-        predict = importlib.import_module("bench.predict")
-    except ModuleNotFoundError:
-        return predicted
-    for name, function in (("memory_bytes", "memory"), ("time_s", "time")):
-        if hasattr(predict, function):
-            predicted[name] = getattr(predict, function)(point)
-    return predicted
+def _predict(points: list[Point], plugins: tuple[str, ...], problems: tuple[str, ...]) -> list[Costs]:
+    """Predicted bytes of a step, and seconds of the whole point; None where nothing predicts them, with the reason."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from bench import predict
+    from bench.measure import Bench, Limits
+
+    with (
+        Progress(console=Console(stderr=True), transient=True) as progress,
+        Bench(Limits.of_this_machine(), list(plugins), list(problems), True) as bench,
+    ):
+        task = progress.add_task("predicting", total=len(points))
+        costs = predict.costs(points, bench, on_point=lambda: progress.advance(task))
+    return [{"memory_bytes": cost.memory_bytes, "time_s": cost.point_s, "reason": cost.reason} for cost in costs]
 
 
-def _as_json(
-    title: str, points: list[Point], predicted: list[dict[str, float | None]], skips: list[tuple[Point, str]]
-) -> dict[str, Any]:
+def _as_json(title: str, points: list[Point], predicted: list[Costs], skips: list[tuple[Point, str]]) -> dict[str, Any]:
     return {
         "title": title,
         "points": [{**p.identity(), "draws": p.draws, **costs} for p, costs in zip(points, predicted, strict=True)],
@@ -66,7 +78,7 @@ def _as_json(
 def _print(
     title: str,
     points: list[Point],
-    predicted: list[dict[str, float | None]],
+    predicted: list[Costs],
     skips: list[tuple[Point, str]],
     each: bool,
 ) -> None:
@@ -87,7 +99,7 @@ def _print(
     console.print(f"predicted time in all: {_seconds(_total(c['time_s'] for c in predicted)) or 'not predicted'}")
 
 
-def _counts(quantity: str, costed: list[tuple[Point, dict[str, float | None]]]) -> Table:
+def _counts(quantity: str, costed: list[tuple[Point, Costs]]) -> Table:
     from bench.verbs._table import table as make_table
 
     right = ("points", "memory", "time")
@@ -105,7 +117,7 @@ def _counts(quantity: str, costed: list[tuple[Point, dict[str, float | None]]]) 
     return table
 
 
-def _each_point(quantity: str, costed: list[tuple[Point, dict[str, float | None]]]) -> Table:
+def _each_point(quantity: str, costed: list[tuple[Point, Costs]]) -> Table:
     from bench.verbs._table import table as make_table
 
     columns = ("estimator", "model", "dim", "depth", "order", "options", "memory", "time")
@@ -149,7 +161,10 @@ def _total(values: Iterable[float | None]) -> float | None:
 def _bytes(value: float | None) -> str:
     if value is None:
         return ""
-    return f"{value / 2**30:.1f} GiB" if value >= 2**30 else f"{value / 2**20:.1f} MiB"
+    unit, name = next(
+        (u, n) for u, n in ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"), (1, "B")) if value >= u or u == 1
+    )
+    return f"{value / unit:.0f} {name}" if unit < 2**20 else f"{value / unit:.1f} {name}"
 
 
 def _seconds(value: float | None) -> str:

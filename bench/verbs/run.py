@@ -100,15 +100,13 @@ def run(
     no_predict: bool,
 ) -> None:
     """Measure the points of SWEEP that the store lacks: a shipped sweep's name, or a TOML file."""
-    from bench import machine, problems, runner
+    from bench import machine, runner
     from bench.measure import Bench, Limits
     from bench.store import DEFAULT_PATH, Store
     from bench.sweep import load
 
-    for path in problem_files:
-        problems.load_file(path)
     plan_of = load(sweep)
-    points, skips = plan_of.points(*plugins), plan_of.skips
+    points, skips = plan_of.points(*plugins, problems=problem_files), plan_of.skips
     if shard is not None:
         points, skips = runner.shard(points, *shard), skips if shard[0] == 1 else []
     with Store(store_path or DEFAULT_PATH) as store:

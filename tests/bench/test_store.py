@@ -228,7 +228,7 @@ def test_a_column_added_since_is_empty_in_older_rows(path):
 
 
 def test_a_network_file_system_gets_a_rollback_journal(path, monkeypatch):
-    monkeypatch.setattr("bench.store.store.on_network_file_system", lambda path: True)
+    monkeypatch.setattr("bench.store.journal.on_network_file_system", lambda path: True)
     with Store(path) as store:
         store.put(row("a"))
     with sqlite3.connect(path) as raw:

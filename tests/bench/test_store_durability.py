@@ -145,7 +145,7 @@ def test_a_file_size_limit_is_one_line_and_loses_nothing(tmp_path):
 
 def test_a_lock_that_stays_is_one_line(tmp_path, monkeypatch):
     path = tmp_path / "bench.sqlite"
-    monkeypatch.setattr("bench.store.store.BUSY_SECONDS", 0.1)
+    monkeypatch.setattr("bench.store.errors.BUSY_SECONDS", 0.1)
     with Store(path) as store, sqlite3.connect(path, isolation_level=None) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(StoreError, match="another process kept it locked"):

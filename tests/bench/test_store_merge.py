@@ -80,6 +80,16 @@ def test_a_finished_row_takes_the_place_of_one_begun(stores, tmp_path):
         assert into.finished_keys() == {"a"} and [r["key"] for r in into.unfinished()] == ["b"]
 
 
+def test_a_measured_row_takes_the_place_of_a_skipped_one(stores, tmp_path):
+    skipped, measured = stores("one", row("a", outcome="skipped")), stores("two", row("a", grad_std=1.0))
+    for order in ((skipped, measured), (measured, skipped)):
+        with Store(tmp_path / f"all_{order[0].name}") as into:
+            for path in order:
+                with Store(path) as source:
+                    assert merge(source, into).conflicts == []
+            assert [r["outcome"] for r in into.rows()] == ["ok"]
+
+
 def test_the_verb_shows_conflicts(stores, tmp_path, capfd):
     one, two = stores("one", row("a", time_step_s=0.5)), stores("two", row("a", time_step_s=0.75), row("b"))
     into = tmp_path / "all"

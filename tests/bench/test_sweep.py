@@ -264,6 +264,28 @@ def test_a_plugins_estimator_joins_the_studies_of_its_quantity(points, tmp_path,
         points(BASE, plugin(tmp_path, "their_trace", "laplacian"))
 
 
+def test_a_plugins_model_joins_the_studies(points, tmp_path):
+    from bench.problems import registry
+
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "import torch\nfrom bench import problems\n\n"
+        "@problems.register('my_model', quantities=('score_matching',), dims=(4,))\n"
+        "def build(spec, rows, generator):\n    return torch.nn.Linear(spec.dim, 1)\n"
+    )
+    try:
+        loaded = points.sweep(BASE)
+        found = loaded.points(problems=[path])
+        assert [(p.problem.model, p.problem.dim) for p in found if p.estimator == "sm_exact"] == [
+            ("mlp", 4),
+            ("mlp", 8),
+            ("my_model", 4),
+        ]
+        assert {reason for _, reason in loaded.skips} == {"model 'my_model' has dim 4; got 8"}
+    finally:
+        registry._models.pop("my_model", None)
+
+
 def test_a_star_takes_all_others_of_the_quantity(points):
     found = points(BASE.replace('"sm_exact"', '"*"'))
     assert {p.estimator for p in found} == set(estimators.names(quantity="score_matching"))
