@@ -22,14 +22,14 @@ def biharmonic_interpolation(f, x: Tensor, *, order: int = 4, chunk: int | None 
     """Combine fourth derivatives along (D+1)(D+2)/2 directions so that all but the biharmonic cancels.
 
     Δ²f(x) = (D(D+2)/3) Σ_r w_r D⁴f(x)[u_r, u_r, u_r, u_r], where the D + 1 vertices of a regular simplex and the
-    normalised midpoints of its D(D+1)/2 edges are the unit vectors u_r, and w_r weights that integrate every polynomial of
-    degree 5 over the unit sphere: D(7−D)/((D+1)²(D+2)) for vertices, 4(D−1)²/(D(D+1)²(D+2)) for midpoints.
+    normalised midpoints of its D(D+1)/2 edges are the unit vectors u_r, and the weights w_r integrate every polynomial
+    of degree 5 over the unit sphere: D(7−D)/((D+1)²(D+2)) for vertices, 4(D−1)²/(D(D+1)²(D+2)) for midpoints.
 
-    Exact, and so is its θ-gradient. Weights of vertices are negative for D > 7, by a factor that stays below 1 in sum,
-    so cancellation costs less than a digit.
+    Exact, and so is its θ-gradient. The vertices' weights are negative for D > 7, but all weights' absolute values
+    sum to less than 3, so that cancellation costs less than a digit.
 
-    Cost: one pass of (3/2)(D+1)(D+2) + 2 vectors (interpolation on a grid of integer directions needs (9/2)D² − (3/2)D +
-    4); memory in proportion, and times depth with θ-gradient; ``chunk`` bounds it for the value.
+    Cost: one pass of (3/2)(D+1)(D+2) + 2 vectors (interpolation on a grid of integer directions needs
+    (9/2)D² − (3/2)D + 4); memory in proportion, and times depth with θ-gradient; ``chunk`` bounds it for the value.
 
     Args:
         f: the function, (B, D) to (B,), made of operations that have a Taylor rule (``estimators.taylor.rules()``).
@@ -65,7 +65,9 @@ def degree_five_sphere(dim: int, dtype: torch.dtype, device: torch.device) -> tu
     of_vertex = dim * (7 - dim) / ((dim + 1) ** 2 * (dim + 2))
     of_midpoint = 4 * (dim - 1) ** 2 / (dim * (dim + 1) ** 2 * (dim + 2))
     directions = [midpoints] if dim == 7 else [vertices, midpoints]
-    weights = [torch.full((len(d),), of_vertex if d is vertices else of_midpoint, dtype=torch.float64) for d in directions]
+    weights = [
+        torch.full((len(d),), of_vertex if d is vertices else of_midpoint, dtype=torch.float64) for d in directions
+    ]
     return torch.cat(directions).to(device, dtype), torch.cat(weights).to(device, dtype)
 
 

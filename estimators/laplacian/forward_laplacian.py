@@ -22,8 +22,8 @@ def forward_laplacian(f, x: Tensor, *, order: int = 2, compress: bool = True, ch
     Exact, and so is its θ-gradient (the first; with `compress`, differentiating that once more raises).
 
     Cost: one pass of D + 2 vectors, or min(D, W₁) + 2 where the first operation is affine of width W₁: only the Gram
-    matrix of the Jacobian's columns matters, so a QR decomposition of the first weight, shared by all points, compresses
-    D columns to W₁. Memory O(min(D, W₁) · width) without and O(min(D, W₁) · depth · width) with θ-gradient.
+    matrix of the Jacobian's columns matters, so a QR decomposition of the first weight, shared by all points,
+    compresses D columns to W₁. Memory O(min(D, W₁) · width) without and O(min(D, W₁) · depth · width) with θ-gradient.
 
     Args:
         f: the function, (B, D) to (B,), made of operations that have a Taylor rule (``estimators.taylor.rules()``).
@@ -38,8 +38,8 @@ def forward_laplacian(f, x: Tensor, *, order: int = 2, compress: bool = True, ch
     Raises:
         NotImplementedError: an operation of f has no Taylor rule; the message names it.
 
-    Source: Li, Ye, Zhang, et al. (2024), Nature Machine Intelligence; collapsed Taylor mode: Dangel, Siebert, Zeinhofer,
-    Walther (2025), NeurIPS.
+    Source: Li, Ye, Zhang, et al. (2024), Nature Machine Intelligence; collapsed Taylor mode: Dangel, Siebert,
+    Zeinhofer, Walther (2025), NeurIPS.
     """
     dim = x.shape[1]
     step = chunk or dim

@@ -11,10 +11,12 @@ from estimators.taylor.coordinates import over_coordinates
     quantity="laplacian",
     orders=(4,),
     tags=("taylor-mode", "forward-laplacian"),
-    source="Dangel, Siebert, Zeinhofer, Walther (2025), Collapsing Taylor Mode Automatic Differentiation, appendix; Li, "
-    "Ye, Zhang, et al. (2024), Forward Laplacian",
+    source="Dangel, Siebert, Zeinhofer, Walther (2025), Collapsing Taylor Mode Automatic Differentiation, appendix; "
+    "Li, Ye, Zhang, et al. (2024), Forward Laplacian",
 )
-def nested_forward_laplacian(f, x: Tensor, *, order: int = 4, compress: bool = True, chunk: int | None = None) -> Tensor:
+def nested_forward_laplacian(
+    f, x: Tensor, *, order: int = 4, compress: bool = True, chunk: int | None = None
+) -> Tensor:
     """Run the forward Laplacian on the function that a forward Laplacian computes.
 
     Δ²f = Δ(Δf) = Σ_i Σ_j ∂⁴f/∂x_i²∂x_j².

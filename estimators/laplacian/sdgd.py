@@ -12,8 +12,8 @@ from estimators.taylor.coordinates import over_coordinates
     "sdgd",
     quantity="laplacian",
     tags=("taylor-mode", "trace", "coordinates"),
-    source="Hu, Shukla, Karniadakis, Kawaguchi (2024), Tackling the Curse of Dimensionality with Physics-Informed Neural "
-    "Networks",
+    source="Hu, Shukla, Karniadakis, Kawaguchi (2024), Tackling the Curse of Dimensionality with Physics-Informed "
+    "Neural Networks",
 )
 def sdgd(
     f, x: Tensor, *, order: int = 2, generator: torch.Generator, probes: int = 1, chunk: int | None = None

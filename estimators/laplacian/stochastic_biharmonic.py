@@ -35,8 +35,8 @@ def stochastic_biharmonic(
     Δ²f(x) ≈ (κ/M) Σ_m D⁴f(x)[v_m, v_m, v_m, v_m], with κ = 1/3 for Gaussian directions, and κ = (D + 2)/(3D) for
     directions uniform on the sphere of radius √D.
 
-    Unbiased in value and in θ-gradient for these two laws, because their fourth moments are isotropic. Others are refused:
-    with Rademacher directions the mean would be Δ²f − ⅔ Σ_i ∂⁴f/∂x_i⁴.
+    Unbiased in value and in θ-gradient for these two laws, because their fourth moments are isotropic. Others are
+    refused: with Rademacher directions the mean would be Δ²f − ⅔ Σ_i ∂⁴f/∂x_i⁴.
 
     Cost: one pass of 3M + 2 vectors, forward only; the θ-gradient is one ordinary backward pass. Time O(M), memory
     O(M · width) without and O(M · depth · width) with θ-gradient, no factor D.
@@ -61,8 +61,8 @@ def stochastic_biharmonic(
     """
     if law not in LAWS:
         raise ValueError(
-            f"option law of stochastic_biharmonic has to be one of {', '.join(LAWS)}; got {law!r}, whose fourth moments "
-            "are not isotropic, so that it would be biased at order 4"
+            f"option law of stochastic_biharmonic has to be one of {', '.join(LAWS)}; got {law!r}, whose fourth "
+            "moments are not isotropic, so that it would be biased at order 4"
         )
     dim = x.shape[1]
     factor = 1 / 3 if law == "gaussian" else (dim + 2) / (3 * dim)

@@ -11,8 +11,8 @@ from estimators.taylor.coordinates import over_coordinates
     quantity="score_matching",
     needs="function",
     tags=("exact", "taylor-mode", "forward-laplacian"),
-    source="Hyvärinen (2005), Estimation of Non-Normalized Statistical Models by Score Matching, theorem 1, by the forward "
-    "Laplacian of Li, Ye, Zhang, et al. (2024)",
+    source="Hyvärinen (2005), Estimation of Non-Normalized Statistical Models by Score Matching, theorem 1, by the "
+    "forward Laplacian of Li, Ye, Zhang, et al. (2024)",
 )
 def sm_forward(f, x: Tensor, *, compress: bool = True, chunk: int | None = None) -> Tensor:
     """The exact objective from a forward Laplacian: the Jacobian's columns give the score, the top row the Laplacian.
@@ -22,8 +22,8 @@ def sm_forward(f, x: Tensor, *, compress: bool = True, chunk: int | None = None)
 
     Exact, and so is its θ-gradient (the first; with `compress`, differentiating that once more raises).
 
-    Cost: one pass of D + 2 vectors, or min(D, W₁) + 2 where the first operation is affine of width W₁; the θ-gradient is
-    one ordinary backward pass. Memory O(min(D, W₁) · width), times depth with θ-gradient.
+    Cost: one pass of D + 2 vectors, or min(D, W₁) + 2 where the first operation is affine of width W₁; the θ-gradient
+    is one ordinary backward pass. Memory O(min(D, W₁) · width), times depth with θ-gradient.
 
     Args:
         f: the log-density, (B, D) to (B,), made of operations that have a Taylor rule.

@@ -3,7 +3,9 @@
 from estimators.taylor import activations as activations
 from estimators.taylor import affine as affine
 from estimators.taylor import arithmetic as arithmetic
+from estimators.taylor import elementary as elementary
 from estimators.taylor import piecewise as piecewise
+from estimators.taylor import powers as powers
 from estimators.taylor import reductions as reductions
 from estimators.taylor import shapes as shapes
 from estimators.taylor.propagate import along as along

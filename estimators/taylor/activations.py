@@ -1,72 +1,27 @@
-"""Recurrences of the functions of one variable: each from its differential equation, in O(K²) products.
+"""Activation functions: recurrences from their differential equations, in O(K²) products.
 
 Float32 keeps its digits in the tails because nothing is formed as 1 minus a number close to 1: tanh' = sech² comes from
-exponentials at |u|, and σ' = σ(u) σ(−u).
+two sigmoids, and σ' = σ(u) σ(−u).
 """
+
+# ruff: noqa: D103 (a rule does what the operation it is named after does)
 
 from __future__ import annotations
 
 import math
-from functools import cache
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from estimators.taylor.frame import Coefficients, Frame, accumulate, add, negate
+from estimators.taylor.frame import Coefficients, Frame, add, negate
 from estimators.taylor.pointwise import Pointwise, chain, weighted
-from estimators.taylor.series import Series, rule, unsupported
+from estimators.taylor.series import Series, rule
 
 
 def sech2(u: Tensor) -> Tensor:
     """sech² u = 4 σ(2u) σ(−2u), to full relative accuracy in both tails and smooth at 0."""
     return torch.sigmoid(2 * u) * torch.sigmoid(-2 * u) * 4
-
-
-def _orders(frame: Frame, last: bool) -> range:
-    return range(1, frame.order + 1 if last else frame.order)
-
-
-def _exp(u: Coefficients, frame: Frame, last: bool):
-    """Z' = z u'."""
-    z = [torch.exp(u[0])]
-    for k in range(1, frame.order + 1):
-        z.append(frame.integrate(u, z, k))
-    return z, z
-
-
-def _exp_derivatives(u0: Tensor):
-    e = torch.exp(u0)
-    return e, e, e
-
-
-def _sine(u: Coefficients, frame: Frame):
-    """S' = c u', c' = −s u'."""
-    s, c = [torch.sin(u[0])], [torch.cos(u[0])]
-    for k in range(1, frame.order + 1):
-        s_k, c_k = frame.integrate(u, c, k), negate(frame.integrate(u, s, k))
-        s.append(s_k)
-        c.append(c_k)
-    return s, c
-
-
-def _sin(u: Coefficients, frame: Frame, last: bool):
-    return _sine(u, frame)
-
-
-def _cos(u: Coefficients, frame: Frame, last: bool):
-    s, c = _sine(u, frame)
-    return c, [negate(t) for t in s]
-
-
-def _sin_derivatives(u0: Tensor):
-    s, c = torch.sin(u0), torch.cos(u0)
-    return c, -s, -c
-
-
-def _cos_derivatives(u0: Tensor):
-    s, c = torch.sin(u0), torch.cos(u0)
-    return -s, -c, s
 
 
 def _tanh(u: Coefficients, frame: Frame, last: bool):
@@ -118,7 +73,7 @@ def _softplus_derivatives(u0: Tensor):
 def _times_argument(u: Coefficients, frame: Frame, p: Coefficients, dp: Coefficients, value: Tensor, last: bool):
     """Z = u p(u), with z' = (p + u p') u'."""
     z = [value, *(frame.convolve(u, p, k) for k in range(1, frame.order + 1))]
-    slope = [add(p[k], frame.convolve(u, dp, k)) for k in (0, *_orders(frame, last))]
+    slope = [add(p[k], frame.convolve(u, dp, k)) for k in (0, *frame.orders(last))]
     return z, slope
 
 
@@ -138,7 +93,7 @@ def _normal(u: Coefficients, frame: Frame, last: bool):
     density = torch.exp(-0.5 * u[0] * u[0]) * (1 / math.sqrt(2 * math.pi))
     exponent = [frame.square(u, k, scale=-0.5) for k in range(frame.order + 1)]
     phi = [density]
-    for k in _orders(frame, last):
+    for k in frame.orders(last):
         phi.append(frame.integrate(exponent, phi, k))
     distribution = 0.5 * torch.erfc(-u[0] * math.sqrt(0.5))
     return chain(u, phi, frame, distribution), phi
@@ -173,130 +128,18 @@ def _erfc(u: Coefficients, frame: Frame, last: bool):
     return [torch.erfc(u[0]), *(negate(c) for c in z[1:])], [negate(c) for c in d]
 
 
-def _reciprocal(u: Coefficients, frame: Frame, last: bool) -> Coefficients:
-    """R u = 1: r_k = −r_0 Σ_{i≥1} u_i r_{k−i}."""
-    r = [1 / u[0]]
-    for k in _orders(frame, last):
-        r.append(weighted(negate(frame.convolve(u, [*r, None], k, start=1)), r[0]))
-    return r
-
-
-def _log(u: Coefficients, frame: Frame, last: bool):
-    """Z' = u'/u."""
-    r = _reciprocal(u, frame, last)
-    return chain(u, r, frame, torch.log(u[0])), r
-
-
-def _log_derivatives(u0: Tensor):
-    r = 1 / u0
-    return r, -r * r, 2 * r**3
-
-
-def _log1p(u: Coefficients, frame: Frame, last: bool):
-    shifted = [1 + u[0], *u[1:]]
-    z, r = _log(shifted, frame, last)
-    return [torch.log1p(u[0]), *z[1:]], r
-
-
-def _expm1(u: Coefficients, frame: Frame, last: bool):
-    z, d = _exp(u, frame, last)
-    return [torch.expm1(u[0]), *z[1:]], d
-
-
-def _power(p: float):
-    def series(exponent: float, value: Tensor, u: Coefficients, r: Tensor, frame: Frame, stop: int) -> Coefficients:
-        """u z' = p z u': z_k = (1/u_0) [p u_k z_0 + Σ_{0<j<k} ((p + 1) j/k − 1) u_j z_{k−j}]."""
-        z: Coefficients = [value]
-        for k in range(1, stop + 1):
-            outer = None if u[k] is None else u[k] * (value * exponent)
-            mixed = None
-            for j in range(1, k):
-                if u[j] is not None and z[k - j] is not None:
-                    mixed = accumulate(mixed, u[j], z[k - j], (exponent + 1) * j / k - 1)
-            total = add(outer, None if mixed is None else frame.mixed(k, mixed))
-            z.append(None if total is None else total * r)
-        return z
-
-    def recurrence(u: Coefficients, frame: Frame, last: bool):
-        r = 1 / u[0]
-        z = series(p, u[0] ** p, u, r, frame, frame.order)
-        return z, series(p - 1, p * u[0] ** (p - 1), u, r, frame, frame.order if last else frame.order - 1)
-
-    return recurrence
-
-
-def _hyperbolic(u: Coefficients, frame: Frame):
-    """S' = c u', c' = s u'."""
-    s, c = [torch.sinh(u[0])], [torch.cosh(u[0])]
-    for k in range(1, frame.order + 1):
-        s_k, c_k = frame.integrate(u, c, k), frame.integrate(u, s, k)
-        s.append(s_k)
-        c.append(c_k)
-    return s, c
-
-
-def _sinh(u: Coefficients, frame: Frame, last: bool):
-    return _hyperbolic(u, frame)
-
-
-def _cosh(u: Coefficients, frame: Frame, last: bool):
-    return _hyperbolic(u, frame)[::-1]
-
-
-def _atan(u: Coefficients, frame: Frame, last: bool):
-    """Z' = u' / (1 + u²)."""
-    denominator = [1 + u[0] * u[0], *(frame.square(u, k) for k in range(1, frame.order + 1))]
-    r = _reciprocal(denominator, frame, last)
-    return chain(u, r, frame, torch.atan(u[0])), r
-
-
-EXP = Pointwise("exp", torch.exp, _exp, _exp_derivatives)
-EXPM1 = Pointwise("expm1", torch.expm1, _expm1, _exp_derivatives)
-SIN = Pointwise("sin", torch.sin, _sin, _sin_derivatives)
-COS = Pointwise("cos", torch.cos, _cos, _cos_derivatives)
 TANH = Pointwise("tanh", torch.tanh, _tanh, _tanh_derivatives)
 SIGMOID = Pointwise("sigmoid", torch.sigmoid, _logistic, _logistic_derivatives)
 SOFTPLUS = Pointwise("softplus", F.softplus, _softplus, _softplus_derivatives)
 SILU = Pointwise("silu", F.silu, _silu, _silu_derivatives)
 GELU = Pointwise("gelu", F.gelu, _gelu, _gelu_derivatives)
 ERF = Pointwise("erf", torch.erf, _erf, _erf_derivatives)
-SINH = Pointwise("sinh", torch.sinh, _sinh)
-COSH = Pointwise("cosh", torch.cosh, _cosh)
-ATAN = Pointwise("atan", torch.atan, _atan)
 ERFC = Pointwise("erfc", torch.erfc, _erfc)
-LOG = Pointwise("log", torch.log, _log, _log_derivatives)
-LOG1P = Pointwise("log1p", torch.log1p, _log1p)
 
-
-@cache
-def power(p: float) -> Pointwise:
-    """The function u ↦ u^p, for u ≠ 0."""
-    return Pointwise(f"pow {p}", lambda u: u**p, _power(p))
-
-
-rule(torch.exp, torch.Tensor.exp)(EXP.__call__)
-rule(torch.expm1, torch.Tensor.expm1)(EXPM1.__call__)
-rule(torch.sin, torch.Tensor.sin)(SIN.__call__)
-rule(torch.cos, torch.Tensor.cos)(COS.__call__)
 rule(torch.tanh, torch.Tensor.tanh, F.tanh)(TANH.__call__)
 rule(torch.sigmoid, torch.Tensor.sigmoid, F.sigmoid, torch.special.expit)(SIGMOID.__call__)
 rule(torch.erf, torch.Tensor.erf, torch.special.erf)(ERF.__call__)
-rule(torch.sinh, torch.Tensor.sinh)(SINH.__call__)
-rule(torch.cosh, torch.Tensor.cosh)(COSH.__call__)
-rule(torch.atan, torch.Tensor.atan, torch.arctan, torch.Tensor.arctan)(ATAN.__call__)
 rule(torch.erfc, torch.Tensor.erfc, torch.special.erfc)(ERFC.__call__)
-rule(torch.log, torch.Tensor.log)(LOG.__call__)
-rule(torch.log1p, torch.Tensor.log1p)(LOG1P.__call__)
-
-
-@rule(torch.sqrt, torch.Tensor.sqrt)
-def sqrt(x: Series) -> Series:
-    return power(0.5)(x)
-
-
-@rule(torch.rsqrt, torch.Tensor.rsqrt)
-def rsqrt(x: Series) -> Series:
-    return power(-0.5)(x)
 
 
 @rule(F.softplus)
@@ -308,11 +151,6 @@ def softplus(x: Series, beta: float = 1, threshold: float = 20) -> Series:
 @rule(F.logsigmoid)
 def logsigmoid(x: Series) -> Series:
     return -SOFTPLUS(-x)
-
-
-@rule(torch.tan, torch.Tensor.tan)
-def tan(x: Series) -> Series:
-    return SIN(x) / COS(x)
 
 
 @rule(F.mish)
@@ -336,25 +174,3 @@ def gelu(x: Series, approximate: str = "none") -> Series:
     if approximate == "none":
         return GELU(x)
     return x * SIGMOID((x + 0.044715 * x * x * x) * (2 * math.sqrt(2 / math.pi)))
-
-
-@rule(torch.pow, torch.Tensor.pow)
-def pow_(x: Series, exponent: float) -> Series:
-    """Small whole exponents by products, which are right at 0 too; others need u_0 ≠ 0."""
-    if isinstance(x, Series) and isinstance(exponent, torch.Tensor) and exponent.dim() == 0:
-        exponent = float(exponent)
-    if not isinstance(x, Series) or not isinstance(exponent, (int, float)):
-        if isinstance(exponent, Series):
-            return EXP(exponent * (LOG(x) if isinstance(x, Series) else math.log(x)))
-        raise unsupported(torch.pow, "an exponent that is a tensor")
-    if exponent == int(exponent) and 1 <= exponent <= 16:
-        return _whole_power(x, int(exponent))
-    return power(float(exponent))(x)
-
-
-def _whole_power(x: Series, n: int) -> Series:
-    if n == 1:
-        return x
-    half = _whole_power(x, n // 2)
-    squared = half * half
-    return squared * x if n % 2 else squared

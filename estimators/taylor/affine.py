@@ -1,5 +1,7 @@
 """Rules for linear maps: one call on the rows of all coefficients, so a layer is one GEMM for the whole series."""
 
+# ruff: noqa: D103 (a rule does what the operation it is named after does)
+
 from __future__ import annotations
 
 import string

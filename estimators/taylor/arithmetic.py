@@ -1,5 +1,7 @@
 """Rules for sums, products and quotients: Cauchy products of the coefficients."""
 
+# ruff: noqa: D103 (a rule does what the operation it is named after does)
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -96,11 +98,7 @@ def bilinear(a: Series, b: Series, product: Callable[[Tensor, Tensor], Tensor]) 
     p, q = a.coefficients, b.coefficients
     terms: Coefficients = []
     for k in range(frame.order + 1):
-        outer = [
-            product(p[i], q[k - i])
-            for i in dict.fromkeys((0, k))
-            if p[i] is not None and q[k - i] is not None
-        ]
+        outer = [product(p[i], q[k - i]) for i in dict.fromkeys((0, k)) if p[i] is not None and q[k - i] is not None]
         mixed = [product(p[i], q[k - i]) for i in range(1, k) if p[i] is not None and q[k - i] is not None]
         inner = add(*mixed)
         terms.append(add(*outer, None if inner is None else frame.mixed(k, inner)))
@@ -146,7 +144,7 @@ def divide(a: Any, b: Any, *, rounding_mode: str | None = None) -> Series:
 
 
 def _quotient(frame: Frame, a: Coefficients, b: Coefficients) -> Series:
-    """q b = a: q_k = (a_k − Σ_{i≥1} b_i q_{k−i}) / b_0."""
+    """Q b = a: q_k = (a_k − Σ_{i≥1} b_i q_{k−i}) / b_0."""
     quotient: Coefficients = []
     for k in range(frame.order + 1):
         known = frame.convolve(b, [*quotient, None], k, start=1)
@@ -162,7 +160,9 @@ def reciprocal(x: Series) -> Series:
 
 @rule(torch.where, Tensor.where)
 def where(condition: Any, a: Any, b: Any) -> Series:
-    if isinstance(a, Tensor) and a.dtype == torch.bool and isinstance(condition, Series):  # Tensor.where(x, condition, y)
+    if (
+        isinstance(a, Tensor) and a.dtype == torch.bool and isinstance(condition, Series)
+    ):  # Tensor.where(x, condition, y)
         condition, a = a, condition
     frame = frame_of(a, b)
     rows, present = align(frame, (a, b))

@@ -7,6 +7,8 @@ d(CᵀQQᵀC) = dCᵀ QQᵀC + CᵀQQᵀ dC = dCᵀC + CᵀdC. So the gradient f
 rank-deficient C too, where the derivative of the QR decomposition itself does not exist.
 """
 
+# ruff: noqa: D102 (tensor methods and properties mean what they mean for tensors)
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -52,14 +54,17 @@ class Coordinates(Series):
         return self._rows
 
     def map_features(self, linear: Callable[[Any], Any]) -> Series:
+        """Stay unmaterialised under a linear map of the last dimension."""
         columns = self.source.identity(self) if self.columns is None else self.columns
         return Coordinates(linear(self.point), linear(columns), self.frame, self.source)
 
     def affine(self, weight: Tensor, bias: Tensor | None) -> Series:
+        """The image under x ↦ x Wᵀ + b, which of the identity costs nothing: its columns are those of W."""
         columns = weight.mT if self.columns is None else torch.nn.functional.linear(self.columns, weight)
         return Coordinates(torch.nn.functional.linear(self.point, weight, bias), columns, self.frame, self.source)
 
     def shift(self, b: Any) -> Series:
+        """X + b; the columns stay."""
         return Coordinates(self.point + b, self.columns, self.frame, self.source)
 
     @property
@@ -118,8 +123,11 @@ class _Compress(torch.autograd.Function):
         return r
 
     @staticmethod
-    @torch.autograd.function.once_differentiable  # with Q held fixed, second derivatives in θ would be wrong
-    def backward(ctx, grad: Tensor):
+    def backward(ctx, grad: Tensor) -> Tensor:
+        if torch.is_grad_enabled():  # once_differentiable would drop the term without a word under autograd.grad
+            raise NotImplementedError(
+                "with Q held fixed, second derivatives in the parameters would be wrong; pass compress=False for them"
+            )
         return ctx.saved_tensors[0] @ grad
 
 

@@ -43,6 +43,10 @@ class Frame:
         """How many rows the coefficient of order k has."""
         return 1 if k == 0 or (k == self.order and self.collapsed) else self.directions
 
+    def orders(self, last: bool) -> range:
+        """1 … K, or 1 … K − 1 unless `last`."""
+        return range(1, self.order + last)
+
     def sum_directions(self, term: Tensor) -> Tensor:
         """Σ_r w_r term_r, keeping a row axis of one."""
         if self.weights is not None:

@@ -1,5 +1,7 @@
 """Rules for functions that are smooth in pieces: the value chooses the piece, and the piece's series is taken."""
 
+# ruff: noqa: D103 (a rule does what the operation it is named after does)
+
 from __future__ import annotations
 
 from typing import Any
@@ -8,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from estimators.taylor.activations import EXPM1
 from estimators.taylor.arithmetic import where
+from estimators.taylor.elementary import EXPM1
 from estimators.taylor.series import Series, belongs, frame_of, rule, unsupported
 from estimators.taylor.shapes import row_dim, squeeze
 
@@ -124,9 +126,9 @@ def _entry(x: Series, dim: int, index: Tensor, keepdim: bool) -> Series:
     return entry if keepdim else squeeze(entry, dim)
 
 
-@rule(F.max_pool2d, F.max_pool2d_with_indices)
+@rule(F.max_pool2d, torch.max_pool2d, F.max_pool2d_with_indices)
 def max_pool2d(x: Series, *arguments: Any, return_indices: bool = False, **keywords: Any) -> Any:
-    values, index = F.max_pool2d_with_indices(x.value, *arguments, **keywords)
+    values, index = F.max_pool2d(x.value, *arguments, return_indices=True, **keywords)
     flat = x.map(lambda rows: rows.flatten(-2))
     pooled = flat.map(lambda rows: rows.gather(-1, index.flatten(-2).expand(rows.shape[0], *(-1,) * (index.ndim - 1))))
     pooled = pooled.map(lambda rows: rows.unflatten(-1, values.shape[-2:]))
@@ -140,7 +142,9 @@ def _value(item: Any) -> Any:
 def _on_values(operation):
     def compare(*arguments: Any, **keywords: Any) -> Any:
         frame = frame_of(*arguments)
-        return operation(*(a.value if belongs(a, frame) else a for a in arguments), **keywords)
+        values = tuple(a.value if belongs(a, frame) else a for a in arguments)
+        outer = any(isinstance(value, Series) for value in values)  # methods of Tensor take no series of an outer pass
+        return compare(*values, **keywords) if outer else operation(*values, **keywords)
 
     return compare
 

@@ -142,7 +142,7 @@ class _AnyOrder(torch.autograd.Function):
 
 
 def _correlate(target: Tensor, j: int, g: Coefficients, top: Tensor | None, d: Coefficients) -> None:
-    """target = Σ_{k ≥ j} g_k d_{k−j}; the value (j = 0) collects from all directions."""
+    """Target = Σ_{k ≥ j} g_k d_{k−j}; the value (j = 0) collects from all directions."""
     order, fresh = len(d) - 1, True
     for k in range(j, order + 1):
         cotangent, slope = top if k == order and 0 < j < k else g[k], d[k - j]

@@ -1,5 +1,7 @@
 """Rules for sums over dimensions of the series, and for norms and normalisations made of them."""
 
+# ruff: noqa: D103 (a rule does what the operation it is named after does)
+
 from __future__ import annotations
 
 import math
@@ -10,8 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from estimators.taylor.activations import EXP, LOG, power
+from estimators.taylor.elementary import EXP, LOG
 from estimators.taylor.piecewise import absolute, clamp_min
+from estimators.taylor.powers import power
 from estimators.taylor.series import Series, rule, unsupported
 from estimators.taylor.shapes import row_dim, row_dims
 
@@ -50,7 +53,9 @@ def var(
     dims = [dim] if isinstance(dim, int) else list(range(x.ndim)) if dim is None else list(dim)
     count = math.prod(x.shape[d] for d in dims)
     centred = x - x.mean(dims, keepdim=True)
-    return (centred * centred).sum(dims, keepdim=keepdim) / (count - (int(unbiased) if correction is None else correction))
+    return (centred * centred).sum(dims, keepdim=keepdim) / (
+        count - (int(unbiased) if correction is None else correction)
+    )
 
 
 @rule(torch.std, Tensor.std)
@@ -185,4 +190,3 @@ def dropout(x: Series, p: float = 0.5, training: bool = True, inplace: bool = Fa
     if training and p:
         raise unsupported(F.dropout, "in training it is no function of its input; call model.eval()")
     return x
-

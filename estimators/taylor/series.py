@@ -4,6 +4,8 @@ A plain class, not a Tensor subclass: it carries no storage of its own to keep i
 All coefficients lie in one tensor of rows, so that a linear map is one call (one GEMM) for the whole series.
 """
 
+# ruff: noqa: D102 (tensor methods and properties mean what they mean for tensors)
+
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence

@@ -1,5 +1,7 @@
 """Rules for operations that only move numbers: each acts on all coefficients' rows in one call."""
 
+# ruff: noqa: D103 (a rule does what the operation it is named after does)
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -23,7 +25,7 @@ def row_dims(dims: Any) -> Any:
 
 
 def with_rank(rows: Tensor, ndim: int) -> Tensor:
-    """Rows (N, *shape) with singleton dimensions put in after N, so that shape has `ndim` and broadcasts as it would."""
+    """Rows (N, *shape) with singleton dimensions put in after N, so that a shape of `ndim` broadcasts as it would."""
     missing = ndim - (rows.ndim - 1)
     return rows.reshape(rows.shape[0], *(1,) * missing, *rows.shape[1:]) if missing > 0 else rows
 
@@ -141,12 +143,12 @@ def to(x: Series, *arguments: Any, **keywords: Any) -> Series:
 
 @rule(Tensor.double)
 def double(x: Series) -> Series:
-    return x.map(Tensor.double)
+    return x.map(lambda rows: rows.double())
 
 
 @rule(Tensor.float)
 def float_(x: Series) -> Series:
-    return x.map(Tensor.float)
+    return x.map(lambda rows: rows.float())
 
 
 @rule(torch.flip, Tensor.flip)
