@@ -16,11 +16,22 @@ SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down"
 MATPLOTLIB_MARKERS = dict(zip(SHAPES, ("o", "s", "^", "D", "P", "v", ">", "<"), strict=True))
 
 _KNOWN = (
-    # one family per line: its members take different colours, and no two share colour and marker
-    ("sm_exact", "ssm", "ssm_vr", "taylor_ssm", "fd_ssm", "fd_ssm_vr", "dsm", "dsm_sliced"),
-    ("forward_laplacian", "hutchinson", "hvp_loop", "hessian_trace", "hutchpp", "xtrace", "stde", "coordinate"),
-    ("taylor", "nested_reverse", "nested_forward", "finite_difference", "complex_step", "jet", "richardson", "stein"),
-    ("fd_dsm", "csm", "ebflow", "ar_csm", "deq_sm", "nice_mle", "glow_mle", "cp"),
+    # eight to a line, each in another colour; the same colour comes with another marker in every line
+    ("sm_exact", "ssm", "ssm_vr", "taylor_ssm", "fd_ssm", "fd_ssm_vr", "dsm", "sm_forward"),
+    ("forward_laplacian", "hutchinson", "hvp_loop", "hessian_trace", "xtrace", "hutchpp", "taylor_laplacian", "sdgd"),
+    (
+        "taylor",
+        "finite_difference",
+        "nested_reverse",
+        "richardson",
+        "complex_step",
+        "nested_forward",
+        "complex_contour",
+    ),
+    ("taylor_hutchinson", "fd_laplacian", "taylor_trace", "fd_hutchinson", "curvature_propagation", "hvp_vmap"),
+    ("stein_trace", "approximate_backprop", "nested_forward_laplacian", "complex_step_hutchinson"),
+    ("biharmonic_interpolation", "stochastic_biharmonic"),
+    ("dsm_sliced", "fd_dsm", "csm", "ebflow", "ar_csm", "deq", "mle", "dkef"),
 )
 
 

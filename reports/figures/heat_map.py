@@ -84,7 +84,7 @@ def on_paper(points: pd.DataFrame, marks: Mapping[str, Mark], cost: str = "time_
     labels = sorted(set(frame["label"]))
     cells = list(dict.fromkeys(frame.sort_values(["dim", "depth", "order"])["cell"]))
     ratio = frame.pivot(index="label", columns="cell", values="ratio").reindex(index=labels, columns=cells)
-    figure, axes = paper.canvas(width=1.9 + 0.42 * len(cells), height=1.0 + 0.22 * len(labels))
+    figure, axes = paper.canvas(width=3.6 + 0.42 * len(cells), height=1.6 + 0.22 * len(labels))
     axes.grid(False)
     axes.set_facecolor("0.96")
     image = axes.imshow(ratio.to_numpy(), norm=LogNorm(1, 100), cmap="Blues", aspect="auto")

@@ -55,6 +55,9 @@ def _power(value: float, _: int | None = None) -> str:
 
 def logarithmic(axes: Axes, ticks: list[float] | None = None) -> None:
     """Both axes logarithmic; `ticks` are the x axis's where it holds a few sizes."""
+    if not all(np.isfinite(low) and low > 0 for low in (axes.xaxis.get_minpos(), axes.yaxis.get_minpos())):
+        axes.text(0.5, 0.5, "nothing to draw in this selection", transform=axes.transAxes, ha="center", color="0.4")
+        return
     axes.set(xscale="log", yscale="log")
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(FuncFormatter(_power))
@@ -78,7 +81,7 @@ def with_unit(title: str, column: str) -> str:
 
 def points(axes: Axes, frame: pd.DataFrame, marks: Mapping[str, Mark]) -> None:
     """Points with intervals; open where unresolved; what did not finish stands open at the right edge."""
-    fine = frame[~frame["failed"]]
+    fine = frame[~frame["failed"].astype(bool)]
     for (estimator, _), group in fine.groupby(["estimator", "series"], sort=True):
         mark, group = marks[estimator], group.sort_values("x")
         axes.plot(group["x"], group["y"], color=mark.colour, lw=0.8, alpha=0.5)
@@ -97,7 +100,7 @@ def points(axes: Axes, frame: pd.DataFrame, marks: Mapping[str, Mark]) -> None:
         for is_open, part in group.groupby("open"):
             face = "white" if is_open else mark.colour
             axes.plot(part["x"], part["y"], mark.matplotlib_marker, color=mark.colour, mfc=face, ms=5, ls="none")
-    failed = frame[frame["failed"]].drop_duplicates(["label", "outcome"])
+    failed = frame[frame["failed"].astype(bool)].drop_duplicates(["label", "outcome"])
     for place, row in enumerate(failed.itertuples()):
         mark, height = marks[row.estimator], 1 - (place + 0.5) / max(len(failed), 8)
         axes.plot(

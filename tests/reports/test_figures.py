@@ -1,0 +1,158 @@
+"""Figure data by value, and both renderers of every figure."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+
+import numpy as np
+import pytest
+
+from reports.figures import bias_forest, budget, heat_map, memory, outcomes, scaling, screen, step_size, work_precision
+from reports.figures.catalogue import FIGURES
+from reports.frames.points import points
+from reports.frames.rows import from_rows
+from reports.frames.slice import keep
+from reports.palette import marks
+
+ROW = {
+    "quantity": "laplacian", "estimator": "hutchinson", "target": "exact", "dim": 4, "depth": 2, "order": 2,
+    "outcome": "ok", "dtype": "float32", "time_step_s": 0.01, "time_step_low_s": 0.009, "time_step_high_s": 0.012,
+    "peak_step_bytes": 1000,
+    "grad_bias": 0.02, "grad_bias_low": 0.0, "grad_bias_high": 0.05, "bias_resolved": False, "grad_std": 0.3,
+    "grad_rmse": 0.3, "minibatch_std": 0.4, "draws": 64,
+}  # fmt: skip
+
+
+def frame_of(*rows):
+    return points(from_rows([ROW | row for row in rows]))
+
+
+def test_an_unresolved_bias_stands_open_at_its_detection_limit_with_a_bar_to_zero():
+    shown = work_precision.data(frame_of({}), error="grad_bias").iloc[0]
+    assert shown.open
+    assert (shown.y, shown.y_low, shown.y_high) == (0.05, 0.0, 0.05)
+    assert (shown.x_low, shown.x, shown.x_high) == (0.009, 0.01, 0.012)
+
+
+EXACT = {"grad_bias": 0.0, "grad_bias_low": 0.0, "grad_bias_high": 0.0, "grad_std": 0.0, "grad_rmse": 0.0}
+
+
+def test_an_error_of_exactly_zero_is_drawn_at_rounding():
+    assert work_precision.data(frame_of(EXACT | {"bias_resolved": True})).iloc[0].y == pytest.approx(2.0**-23)
+
+
+def test_what_did_not_finish_stays_in_the_figure():
+    shown = work_precision.data(frame_of({}, {"outcome": "crashed", "time_step_s": None, "grad_rmse": None}))
+    assert list(shown["failed"]) == [False, True]
+
+
+def test_the_budget_curve_follows_its_formula():
+    curve = budget.data(frame_of({"estimator": "plugin_x"}))
+    for t, error in zip(curve["x"], curve["y"], strict=True):
+        assert error == pytest.approx(math.sqrt(0.05**2 + (0.4**2 + 0.3**2) * 0.01 / t))
+    fixed = budget.data(frame_of({"estimator": "plugin_x"}), fixed_batch=True)
+    assert fixed["y"].iloc[0] == pytest.approx(math.hypot(0.05, 0.3))
+
+
+def test_scaling_takes_the_median_of_points_that_fall_together():
+    rows = [{"dim": 8, "seed": s, "time_step_s": t} for s, t in enumerate((0.01, 0.05, 0.02))] + [{"dim": 16}]
+    shown = scaling.data(frame_of(*rows), "dim").set_index("x")
+    assert shown["y"][8] == 0.02
+    assert shown["y"][16] == 0.01
+
+
+def test_the_heat_map_divides_by_the_best_of_the_size():
+    shown = heat_map.data(
+        frame_of(
+            {},
+            {"estimator": "hvp_loop", "time_step_s": 0.04},
+            {"estimator": "dead", "outcome": "error", "time_step_s": None},
+        )
+    )
+    ratio = shown.set_index("estimator")["ratio"]
+    assert (ratio["hutchinson"], ratio["hvp_loop"]) == (1.0, pytest.approx(4.0))
+    assert np.isnan(ratio["dead"])
+
+
+def test_the_best_step_and_the_slopes_around_it():
+    steps = np.array([1e-3, 1e-2, 1e-1, 1.0, 10.0])
+    biases = np.maximum(1e-4 * (steps / 0.1) ** 2, 1e-4 * (steps / 0.1) ** -1)
+    rows = [
+        {
+            "estimator": "fd_ssm",
+            "options": {"eps": float(e)},
+            "grad_bias": b,
+            "grad_bias_low": b,
+            "grad_bias_high": b,
+            "bias_resolved": True,
+        }
+        for e, b in zip(steps, biases, strict=True)
+    ]
+    best = step_size.best(step_size.data(frame_of(*rows))).iloc[0]
+    assert (best.step, best.bias) == (pytest.approx(0.1), pytest.approx(1e-4))
+    assert (best.below, best.above) == (pytest.approx(-1), pytest.approx(2))
+
+
+def test_memory_falls_back_to_the_prediction_and_says_so():
+    shown = memory.data(
+        frame_of({"predicted_peak_bytes": 900}, {"dim": 9, "peak_step_bytes": None, "predicted_peak_bytes": 5000})
+    ).set_index("x")
+    assert (shown["y"][4], shown["open"][4]) == (1000, False)
+    assert (shown["y"][9], shown["open"][9]) == (5000, True)
+
+
+def test_the_forest_puts_the_largest_bias_first():
+    shown = bias_forest.data(
+        frame_of(
+            {},
+            {
+                "estimator": "fd_ssm",
+                "grad_bias": 0.5,
+                "grad_bias_low": 0.4,
+                "grad_bias_high": 0.6,
+                "bias_resolved": True,
+            },
+        )
+    )
+    assert list(shown["estimator"]) == ["fd_ssm", "hutchinson"]
+    assert list(shown["resolved"]) == [True, False]
+
+
+def test_outcomes_count_every_point(frame):
+    assert outcomes.data(frame)["count"].sum() == len(frame)
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_figure_prints_and_compiles(name, frame):
+    for part in (frame[frame["quantity"] == "score_matching"], frame[frame["outcome"] != "ok"], frame.head(1)):
+        for kind in ("svg", "pdf"):
+            target = io.BytesIO()
+            FIGURES[name].on_paper(part, marks(part["estimator"])).savefig(target, format=kind)
+            assert len(target.getvalue()) > 1000
+    specification = json.dumps(screen.vega(FIGURES[name].on_screen()))
+    assert '"@' not in specification  # every placeholder became a signal
+
+
+def test_print_takes_names_as_text(frame):
+    part = frame.head(3).assign(estimator=["$\\frac{", "a_b^c", "<svg>&"], label="x", series="x")
+    target = io.StringIO()
+    work_precision.on_paper(part, marks(part["estimator"])).savefig(target, format="svg")
+    assert "<svg>&" not in target.getvalue().split("\n", 4)[-1]
+
+
+def test_a_slice_says_what_is_wrong(frame):
+    assert set(keep(frame, ["dim=16,64"])["dim"]) == {16, 64}
+    with pytest.raises(ValueError, match="close: dim"):
+        keep(frame, ["dimm=16"])
+    with pytest.raises(ValueError, match="no row is left"):
+        keep(frame, ["dim=17"])
+    with pytest.raises(ValueError, match="dim holds numbers"):
+        keep(frame, ["dim=many"])
+
+
+def test_marks_differ_and_do_not_depend_on_the_others():
+    many = [f"plugin_{i}" for i in range(24)] + ["ssm", "hutchinson", "taylor", "sm_exact"]
+    assert len({(m.colour, m.shape) for m in marks(many).values()}) == len(many)
+    assert marks(["ssm"])["ssm"] == marks(many)["ssm"]
