@@ -1,0 +1,126 @@
+"""CUDA and NVML: at the boundary with a stand-in for the driver, and for real where there is a device."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from bench.meters import clock, device, memory, prediction
+
+
+class Nvml:
+    """What `Gpu` asks of pynvml, with a counter that a call moves."""
+
+    nvmlClocksThrottleReasonSwThermalSlowdown = 0x20
+    nvmlClocksThrottleReasonHwThermalSlowdown = 0x40
+    nvmlClocksThrottleReasonHwSlowdown = 0x08
+    nvmlClocksThrottleReasonSwPowerCap = 0x04
+
+    def __init__(self):
+        self.energy_mj, self.reasons, self.processes, self.asked = 1000, 0, [], None
+
+    def nvmlInit(self):
+        pass
+
+    def nvmlDeviceGetHandleByUUID(self, uuid):
+        self.asked = uuid
+        return "handle"
+
+    def nvmlDeviceGetComputeRunningProcesses(self, handle):
+        return self.processes
+
+    def nvmlDeviceGetCurrentClocksThrottleReasons(self, handle):
+        return self.reasons
+
+    def nvmlDeviceGetTotalEnergyConsumption(self, handle):
+        return self.energy_mj
+
+
+@pytest.fixture
+def gpu(monkeypatch):
+    nvml = Nvml()
+    monkeypatch.setitem(__import__("sys").modules, "pynvml", nvml)
+    properties = SimpleNamespace(uuid="0a1b2c3d")
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda which: properties)
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda *_: None)
+    return device.Gpu("cuda:0"), nvml
+
+
+def test_the_device_is_found_by_its_uuid_not_its_index(gpu):
+    assert gpu[1].asked == "GPU-0a1b2c3d"
+
+
+def test_energy_is_the_counter_over_the_calls_in_joules(gpu):
+    meter, nvml = gpu
+
+    def call():
+        nvml.energy_mj += 500
+
+    assert meter.energy_j(call, calls=4) == pytest.approx(0.5)
+
+
+def test_the_process_and_the_others_are_told_apart(gpu, monkeypatch):
+    meter, nvml = gpu
+    monkeypatch.setattr(device.os, "getpid", lambda: 42)
+    assert meter.process_bytes() is None
+    nvml.processes = [SimpleNamespace(pid=42, usedGpuMemory=7), SimpleNamespace(pid=43, usedGpuMemory=9)]
+    assert meter.process_bytes() == 7
+    assert meter.others() == [43]
+
+
+@pytest.mark.parametrize(("reasons", "throttled"), [(0x0, False), (0x1, False), (0x40, True), (0x04, True)])
+def test_throttling_is_heat_or_power_not_idleness(gpu, reasons, throttled):
+    gpu[1].reasons = reasons
+    assert gpu[0].throttled() is throttled
+
+
+def test_cuda_peaks_are_above_the_baseline_and_the_device_is_synchronised(monkeypatch):
+    calls = []
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda *_: calls.append("synchronize"))
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda *_: calls.append("reset"))
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda *_: 100)
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda *_: 350)
+    assert memory.allocator_peak_bytes(lambda: calls.append("call"), "cuda") == 250
+    assert calls == ["synchronize", "reset", "call", "synchronize"]
+
+
+def test_a_cuda_clock_waits_for_the_device_before_and_after(monkeypatch):
+    calls = []
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda *_: calls.append("synchronize"))
+    clock.Clock(lambda: calls.append("call"), "cuda").one_call_s()
+    assert calls == ["synchronize", "call", "synchronize"]
+
+
+def test_cuda_blocks_are_rounded_up_in_predictions():
+    tracking = prediction._Tracking(prediction.CUDA_BLOCK_BYTES)
+    with tracking:
+        held = torch.empty(1, dtype=torch.uint8), torch.empty(513, dtype=torch.uint8)
+    assert tracking.held == 512 + 1024
+    del held
+    assert tracking.held == 0
+    assert tracking.peak == 1536
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_point_on_a_real_device():
+    import estimators
+    from bench import problems
+    from bench.measure import Bench
+    from bench.point import Point, ProblemSpec
+
+    spec = ProblemSpec(dim=16, depth=2, width=32, batch=16)
+    problems.prepare(spec)
+    estimator = estimators.get("ssm")
+    point = Point("ssm", "score_matching", spec, 2, dict(estimator.options), device="cuda", draws=16, target="sm")
+    with Bench() as bench:
+        assert bench.reference(spec, "score_matching", 2, "sm", 1) == ""
+        row = bench.solo(point)
+        assert row["outcome"] == "ok", row["reason"]
+        (row,) = bench.time([point], [row])
+    assert row["outcome"] == "ok", row["reason"]
+    assert row["peak_step_bytes"] > 0
+    assert row["predicted_peak_bytes"] is None or row["predicted_peak_bytes"] > 0
+    assert row["time_step_s"] > 0
+    assert row["energy_j"] is None or row["energy_j"] > 0
+    assert row["grad_std"] < 10
