@@ -26,7 +26,8 @@ def sech2(u: Tensor) -> Tensor:
 
 def _tanh(u: Coefficients, frame: Frame, last: bool):
     """Z' = s u' with s = 1 − z²; s_0 = sech² u_0."""
-    z, s = [torch.tanh(u[0])], [sech2(u[0])]
+    z: Coefficients = [torch.tanh(u[0])]
+    s: Coefficients = [sech2(u[0])]
     for k in range(1, frame.order + 1):
         z.append(frame.integrate(u, s, k))
         if k < frame.order or last:
@@ -42,8 +43,8 @@ def _tanh_derivatives(u0: Tensor):
 
 def _logistic(u: Coefficients, frame: Frame, last: bool):
     """σ' = q u' with q = σ(1 − σ): q_k = (1 − 2σ_0) σ_k − Σ_{0<i<k} σ_i σ_{k−i}, and 1 − 2σ_0 = −tanh(u_0/2)."""
-    sigma = [torch.sigmoid(u[0])]
-    q = [sigma[0] * torch.sigmoid(-u[0])]
+    sigma: Coefficients = [torch.sigmoid(u[0])]
+    q: Coefficients = [sigma[0] * torch.sigmoid(-u[0])]
     odd = -torch.tanh(u[0] / 2)
     for k in range(1, frame.order + 1):
         sigma.append(frame.integrate(u, q, k))
@@ -92,7 +93,7 @@ def _normal(u: Coefficients, frame: Frame, last: bool):
     """Φ' = φ u', φ' = −u φ u': the normal distribution function and its density."""
     density = torch.exp(-0.5 * u[0] * u[0]) * (1 / math.sqrt(2 * math.pi))
     exponent = [frame.square(u, k, scale=-0.5) for k in range(frame.order + 1)]
-    phi = [density]
+    phi: Coefficients = [density]
     for k in frame.orders(last):
         phi.append(frame.integrate(exponent, phi, k))
     distribution = 0.5 * torch.erfc(-u[0] * math.sqrt(0.5))

@@ -160,14 +160,13 @@ def reciprocal(x: Series) -> Series:
 
 @rule(torch.where, Tensor.where)
 def where(condition: Any, a: Any, b: Any) -> Series:
-    if (
-        isinstance(a, Tensor) and a.dtype == torch.bool and isinstance(condition, Series)
-    ):  # Tensor.where(x, condition, y)
+    if isinstance(condition, Series):  # Tensor.where(x, condition, y)
         condition, a = a, condition
     frame = frame_of(a, b)
     rows, present = align(frame, (a, b))
     ndim = max(_rank(condition), _rank(a), _rank(b))
-    return Series(torch.where(condition, *(with_rank(r, ndim) for r in rows)), frame, present)
+    chosen, other = (with_rank(r, ndim) for r in rows)
+    return Series(torch.where(condition, chosen, other), frame, present)
 
 
 @rule(torch.lerp, Tensor.lerp)

@@ -44,7 +44,7 @@ class Coordinates(Series):
     def __init__(self, point: Any, columns: Tensor | None, frame: Frame, source: Source) -> None:
         self.point, self.columns, self.frame, self.source = point, columns, frame, source
         self.present = (True, True, *(False,) * (frame.order - 1))
-        self._rows = None
+        self._rows: Tensor | None = None
 
     @property
     def rows(self) -> Tensor:  # type: ignore[override]

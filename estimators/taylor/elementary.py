@@ -14,7 +14,7 @@ from estimators.taylor.series import Series, rule
 
 def _exp(u: Coefficients, frame: Frame, last: bool):
     """Z' = z u'."""
-    z = [torch.exp(u[0])]
+    z: Coefficients = [torch.exp(u[0])]
     for k in range(1, frame.order + 1):
         z.append(frame.integrate(u, z, k))
     return z, z
@@ -27,7 +27,8 @@ def _exp_derivatives(u0: Tensor):
 
 def _sine(u: Coefficients, frame: Frame):
     """S' = c u', c' = −s u'."""
-    s, c = [torch.sin(u[0])], [torch.cos(u[0])]
+    s: Coefficients = [torch.sin(u[0])]
+    c: Coefficients = [torch.cos(u[0])]
     for k in range(1, frame.order + 1):
         s_k, c_k = frame.integrate(u, c, k), negate(frame.integrate(u, s, k))
         s.append(s_k)
@@ -86,7 +87,8 @@ def _expm1(u: Coefficients, frame: Frame, last: bool):
 
 def _hyperbolic(u: Coefficients, frame: Frame):
     """S' = c u', c' = s u'."""
-    s, c = [torch.sinh(u[0])], [torch.cosh(u[0])]
+    s: Coefficients = [torch.sinh(u[0])]
+    c: Coefficients = [torch.cosh(u[0])]
     for k in range(1, frame.order + 1):
         s_k, c_k = frame.integrate(u, c, k), frame.integrate(u, s, k)
         s.append(s_k)

@@ -72,6 +72,7 @@ class _SecondOrder(torch.autograd.Function):
     def forward(ctx, rows: Tensor, phi: Pointwise, present: tuple[bool, ...], frame: Frame) -> Tensor:
         directions = frame.directions
         u0, u1 = rows[:1], rows[1 : 1 + directions]
+        assert phi.derivatives is not None
         first, second, third = phi.derivatives(u0)
         out = rows.new_empty(1 + directions + (frame.order == 2), *rows.shape[1:])
         out[:1] = phi.value(u0)

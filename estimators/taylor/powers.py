@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -60,8 +60,10 @@ def pow_(x: Any, exponent: Any) -> Series:
     if not isinstance(x, Series) or not isinstance(exponent, (int, float)):
         if isinstance(exponent, (Series, torch.Tensor)):
             base = math.log(x) if isinstance(x, (int, float)) else torch.log(x)
-            return torch.exp(exponent * base)
+            return cast(Series, torch.exp(exponent * base))
         raise unsupported(torch.pow, f"an exponent {exponent!r}")
+    if exponent == 0:
+        return x * 0 + 1
     if exponent == int(exponent) and 1 <= exponent <= 16:
         return _whole_power(x, int(exponent))
     return power(float(exponent))(x)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -182,7 +182,7 @@ def scaled_dot_product_attention(
     scale = query.shape[-1] ** -0.5 if scale is None else scale
     logits = torch.matmul(query, torch.transpose(key, -2, -1)) * scale
     logits = logits if attn_mask is None else logits + attn_mask
-    return torch.matmul(torch.softmax(logits, -1), value)
+    return cast(Series, torch.matmul(torch.softmax(logits, -1), value))
 
 
 @rule(F.dropout)

@@ -1,0 +1,1 @@
+"""Benchmarks of single figures, each run by `python -m bench.figures.NAME`."""
