@@ -6,6 +6,7 @@ import json
 import select
 import socket
 import struct
+import threading
 import time
 from typing import Any
 
@@ -23,6 +24,7 @@ class Channel:
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
         self._buffer = bytearray()
+        self._sending = threading.Lock()  # a message is sent in two pieces; another thread's must not come between
 
     @classmethod
     def pair(cls) -> tuple[Channel, Channel]:
@@ -42,11 +44,12 @@ class Channel:
         """
         payload = json.dumps(message).encode()
         try:
-            if descriptors:
-                socket.send_fds(self.sock, [_HEADER.pack(len(payload))], list(descriptors))
-                self.sock.sendall(payload)
-            else:
-                self.sock.sendall(_HEADER.pack(len(payload)) + payload)
+            with self._sending:
+                if descriptors:
+                    socket.send_fds(self.sock, [_HEADER.pack(len(payload))], list(descriptors))
+                    self.sock.sendall(payload)
+                else:
+                    self.sock.sendall(_HEADER.pack(len(payload)) + payload)
         except OSError as error:
             raise Closed(str(error)) from error
 
