@@ -33,9 +33,8 @@ def main() -> None:
     results = {name: estimate(name).detach() for name in names}
     exact = estimators.get("nested_reverse")(net.double(), x.double(), v.double(), order=ORDER).detach()
     for name in names:
-        print(
-            f"  {name} in float32 against nested reverse in float64: relative error {relative_error(results[name], exact):.1e}"
-        )
+        error = relative_error(results[name], exact)
+        print(f"  {name} in float32 against nested reverse in float64: relative error {error:.1e}")
 
 
 if __name__ == "__main__":
