@@ -84,7 +84,8 @@ def _terms(model: nn.Module, quantity: str, order: int, route: str) -> Terms | N
 
 def _closed_form(model: nn.Module, quantity: str, order: int) -> Terms | None:
     formula = getattr(model, "closed_form", None)
-    if formula is None or quantity not in getattr(model, "closed_form_quantities", ()):
+    orders = getattr(model, "closed_form_orders", {}).get(quantity, ())
+    if formula is None or (orders != "any" and order not in orders):
         return None
 
     def terms(model: nn.Module, x: Tensor, v: Tensor | None) -> Iterator[Tensor]:

@@ -3,10 +3,12 @@
 from bench.data import DATA as DATA
 from bench.exact.activations import ACTIVATIONS as ACTIVATIONS
 from bench.problems import gaussian as _gaussian  # noqa: F401
+from bench.problems import gaussian_mixture as _gaussian_mixture  # noqa: F401
 from bench.problems import mlp as _mlp  # noqa: F401
 from bench.problems import quadratic as _quadratic  # noqa: F401
 from bench.problems import ridge as _ridge  # noqa: F401
 from bench.problems import score_mlp as _score_mlp  # noqa: F401
+from bench.problems import sine_product as _sine_product  # noqa: F401
 from bench.problems.build import STAGES as STAGES
 from bench.problems.build import build as build
 from bench.problems.build import canonical as canonical

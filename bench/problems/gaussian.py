@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from bench.point import ProblemSpec
 from bench.problems.registry import register
+from estimators.estimator import QUANTITIES
 
 
 class Gaussian(nn.Module):
     """log N(x; μ, (LLᵀ)⁻¹), L lower triangular with diagonal exp(d)."""
 
-    closed_form_quantities = ("directional", "laplacian", "score_matching", "log_likelihood")
+    closed_form_orders: ClassVar = dict.fromkeys(QUANTITIES, "any")
 
     def __init__(self, mean: Tensor, log_diagonal: Tensor, below: Tensor) -> None:
         super().__init__()

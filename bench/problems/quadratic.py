@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +15,7 @@ from bench.problems.registry import register
 class Quadratic(nn.Module):
     """f(x) = xᵀAx + b·x, with any square A."""
 
-    closed_form_quantities = ("directional", "laplacian", "score_matching")
+    closed_form_orders: ClassVar = {"directional": "any", "laplacian": "any", "score_matching": "any"}
 
     def __init__(self, matrix: Tensor, slope: Tensor) -> None:
         super().__init__()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +21,7 @@ class Ridge(LayeredEnergy):
     D^T f[v,…,v] = Σ_j a_j φ⁽ᵀ⁾(z_j)(w_j·v)ᵀ and Δᵐf = Σ_j a_j φ⁽²ᵐ⁾(z_j)‖w_j‖²ᵐ, with z = Wx + b.
     """
 
-    closed_form_quantities = ("directional", "laplacian", "score_matching")
+    closed_form_orders: ClassVar = {"directional": "any", "laplacian": "any", "score_matching": "any"}
 
     def __init__(self, layers: nn.Sequential, activation: str) -> None:
         super().__init__(layers)

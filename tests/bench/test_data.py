@@ -113,3 +113,41 @@ def test_sources_need_one_way_of_giving_rows():
         data.register(data.Source("empty"))
     with pytest.raises(ValueError, match="registered already"):
         data.register(data.Source("digits", draw=lambda d, b, g: torch.zeros(b, d)))
+
+
+@pytest.mark.parametrize(("name", "columns", "count"), [("breast_cancer", 30, 569), ("wine", 13, 178)])
+def test_tables_are_whitened_and_know_their_size(name, columns, count):
+    table = rows(name, columns, count)
+    assert torch.allclose(table.T @ table / count, torch.eye(columns, dtype=torch.float64), atol=1e-8)
+    with pytest.raises(ValueError, match=f"has {count} rows: batch has to be at most {count}; got {count + 1}"):
+        data.check(name, 2, count + 1)
+    with pytest.raises(ValueError, match=f"has dim 1…{columns}; got {columns + 1}"):
+        data.check(name, columns + 1, 8)
+
+
+@pytest.mark.parametrize("name", ["eight_gaussians", "two_spirals", "checkerboard", "rings"])
+def test_toys_are_two_dimensional_centred_and_of_unit_size(name):
+    """4096 rows: means within 0.1 (5 standard errors), spread between 0.7 and 1.3; the seed is fixed."""
+    x = rows(name, 2, 4096)
+    assert x.mean(0).abs().max() < 0.1 and 0.7 < x.std() < 1.3
+    assert torch.equal(x[:100], rows(name, 2, 100))
+    with pytest.raises(ValueError, match="has dim 2; got 3"):
+        data.check(name, 3, 8)
+
+
+def test_toys_lie_where_they_should():
+    x = rows("eight_gaussians", 2, 512)
+    modes = 2**0.5 * torch.stack([torch.tensor([np.cos(a), np.sin(a)]) for a in np.arange(8) * np.pi / 4])
+    assert torch.cdist(x, modes).min(1).values.max() < 0.2 * 4.5
+    board = torch.floor(rows("checkerboard", 2, 512) + 2)
+    assert ((board.sum(-1) % 2) == 0).all() and board.min() >= 0 and board.max() <= 3
+    radii = torch.linalg.vector_norm(rows("rings", 2, 512), dim=-1)
+    assert ((2 * radii - (2 * radii).round()).abs() < 2 * 0.05 * 4.5).all()
+
+
+def test_far_mode_holds_a_thousandth_of_the_rows():
+    """Of 65536 rows about 66 ± 8 are far: the bounds are six standard deviations, and the seed is fixed."""
+    x = rows("far_mode_plus", 2, 65536)
+    assert 18 < int((x[:, 0] > 500).sum()) < 115 and int((x[:, 0] < -500).sum()) == 0
+    near = x[x[:, 0] < 500]
+    assert near.mean(0).abs().max() < 0.03 and (near.std(0) - 1).abs().max() < 0.02

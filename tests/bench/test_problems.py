@@ -12,6 +12,7 @@ from bench.exact.gradient import exact_gradient
 from bench.point import ProblemSpec
 from bench.problems import training
 from bench.problems.build import content
+from bench.problems.gaussian_mixture import GaussianMixture
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -207,3 +208,25 @@ def test_problem_files_register_models_and_data_and_leave_nothing_when_they_fail
     assert "half" not in problems.MODELS and "half_rows" not in problems.DATA
     with pytest.raises(FileNotFoundError):
         problems.load_file(tmp_path / "none.py")
+
+
+def test_far_modes_differ_in_mean_square_of_the_score_and_nowhere_else():
+    """For p± of η = 10⁻³, R = 10³ the scores differ by ηR² = 1000 in mean square under p₊, by 0 at its 99.8 % quantile.
+
+    The mean is exact over the modes: weight η at +R, where the scores differ by R up to rounding.
+    """
+    eta, far = 1e-3, 1e3
+
+    def mixture(sign):
+        logits = torch.tensor([1 - eta, eta], dtype=torch.float64).log()
+        means = torch.tensor([[0.0], [sign * far]], dtype=torch.float64)
+        return GaussianMixture(logits, means, torch.zeros(2, 1, dtype=torch.float64))
+
+    def score(model, x):
+        x = x.clone().requires_grad_(True)
+        return torch.autograd.grad(model.log_density(x).sum(), x)[0]
+
+    near = torch.linspace(-3, 3, 61, dtype=torch.float64).unsqueeze(-1)
+    difference = lambda x: (score(mixture(1.0), x) - score(mixture(-1.0), x)).square().sum(-1)  # noqa: E731
+    assert difference(near).max() == 0.0
+    assert eta * float(difference(near + far).mean()) == pytest.approx(1000, rel=0.01)

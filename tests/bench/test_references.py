@@ -25,7 +25,7 @@ def small(model, **changes):
 
 def cases():
     orders = [("directional", t) for t in (1, 2, 3, 4)] + [("laplacian", 2), ("laplacian", 4), ("score_matching", 2)]
-    for name in ("gaussian", "mlp", "quadratic", "ridge", "score_mlp"):
+    for name in problems.MODELS:
         for quantity, order in orders:
             if quantity in problems.quantities(name):
                 yield name, quantity, order
