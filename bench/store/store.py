@@ -28,7 +28,7 @@ _INSERT = (
 _UPDATE = "UPDATE rows SET " + ", ".join(f'"{n}" = :{n}' for n in TYPES) + " WHERE key = :key"
 _INSERT_RUN = "INSERT INTO runs (title, command, started, machine, commit_id, seeds) VALUES (?, ?, ?, ?, ?, ?)"
 _INSERT_REPLACED = "INSERT INTO replaced (key, replaced_at, row) VALUES (?, ?, ?)"
-_PAGE = 2000  # rows read at once
+_PAGE = 5000  # rows read at once
 
 
 class Store:
@@ -232,6 +232,10 @@ class Store:
         for block in self._blocks(condition):
             yield from map(_decoded, block)
 
+    def blocks(self, finished_only: bool = False) -> Iterator[list[tuple[Any, ...]]]:
+        """All rows as SQLite keeps them (JSON as text, truth as 0 and 1), some thousand at a time."""
+        return self._blocks("finished = 1" if finished_only else "1")
+
     def _blocks(self, condition: str) -> Iterator[list[tuple[Any, ...]]]:
         last = 0
         while True:
@@ -248,7 +252,7 @@ class Store:
         """The rows as a table, columns in order, with types that can be empty; options and samples as Python values."""
         from bench.store.frame import frame
 
-        return frame(self._blocks("finished = 1" if finished_only else "1"))
+        return frame(self.blocks(finished_only))
 
     def outcomes(self) -> Counter[str]:
         """How many finished rows ended in each outcome."""

@@ -37,10 +37,9 @@ def export(store: str, format_: str, out: str | None, unfinished: bool) -> None:
     with Store(store, must_exist=True) as opened:
         if opened.recovered:
             click.echo(opened.recovered, err=True)
-        rows = opened.rows(finished_only=not unfinished)
         try:
             with _target(out) as file:
-                {"csv": _csv, "json": _json, "parquet": _parquet}[format_](rows, file)
+                {"csv": _csv, "json": _json, "parquet": _parquet}[format_](opened, not unfinished, file)
         except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
             raise click.UsageError(f"cannot write {out}: {error.strerror}") from None
 
@@ -58,11 +57,11 @@ def _target(out: str | None) -> Iterator[IO[bytes]]:
     partial.replace(out)
 
 
-def _csv(rows: Iterator[dict[str, Any]], file: IO[bytes]) -> None:
+def _csv(store: Store, finished_only: bool, file: IO[bytes]) -> None:
     text = io.TextIOWrapper(file, encoding="utf-8", newline="")
     writer = csv.writer(text)
     writer.writerow(TYPES)
-    for row in rows:
+    for row in store.rows(finished_only):
         writer.writerow([_cell(value) for value in row.values()])
     text.flush()
     text.detach()
@@ -72,26 +71,36 @@ def _cell(value: Any) -> Any:
     return json.dumps(_finite(value)) if isinstance(value, (dict, list)) else value
 
 
-def _json(rows: Iterator[dict[str, Any]], file: IO[bytes]) -> None:
+def _json(store: Store, finished_only: bool, file: IO[bytes]) -> None:
     file.write(b"[")
-    for n, row in enumerate(rows):
+    for n, row in enumerate(store.rows(finished_only)):
         file.write((",\n" if n else "\n").encode() + json.dumps(_finite(row), ensure_ascii=False).encode())
     file.write(b"\n]\n")
 
 
-def _parquet(rows: Iterator[dict[str, Any]], file: IO[bytes]) -> None:
+def _parquet(store: Store, finished_only: bool, file: IO[bytes]) -> None:
+    """Column by column from the store's own values: a hundred thousand rows in seconds."""
     import pyarrow
     import pyarrow.parquet
 
     schema = _schema()
     with pyarrow.parquet.ParquetWriter(file, schema, compression="zstd") as writer:
-        block: list[dict[str, Any]] = []
-        for row in rows:
-            block.append({name: _cell(value) for name, value in row.items()})
-            if len(block) == 10_000:
-                writer.write_table(pyarrow.Table.from_pylist(block, schema))
-                block = []
-        writer.write_table(pyarrow.Table.from_pylist(block, schema))
+        for block in store.blocks(finished_only):
+            columns = zip(TYPES.values(), zip(*block, strict=True), strict=True)
+            arrays = [
+                pyarrow.array(_stored(kind, values), type=of.type)
+                for of, (kind, values) in zip(schema, columns, strict=True)
+            ]
+            writer.write_table(pyarrow.Table.from_arrays(arrays, schema=schema))
+
+
+def _stored(kind: type, values: tuple[Any, ...]) -> list[Any]:
+    """A column as the store keeps it, with truth values as such and JSON that others can read."""
+    if kind is bool:
+        return [None if value is None else bool(value) for value in values]
+    if kind in (dict, list):
+        return [_cell(json.loads(v)) if v is not None and ("NaN" in v or "Infinity" in v) else v for v in values]
+    return list(values)
 
 
 def _schema() -> pyarrow.Schema:
