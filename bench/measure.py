@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from statistics import median
 from typing import Any
 
 import psutil
@@ -23,6 +24,7 @@ from bench.meters.prediction import Prediction
 from bench.point import Point, ProblemSpec
 from bench.process.workers import Ended, ForkServer, Launcher, Spawner, StartError, Worker
 from bench.statistics.bootstrap import median_interval
+from bench.statistics.quality import quality
 from bench.timing import LIVE_WORKERS, Entry, Failed, interleave, median_ratio
 
 POINTS_IN_A_WINDOW = LIVE_WORKERS - 1
@@ -261,8 +263,13 @@ class Bench:
         }
         if rates is not None and row.get("flops_step"):
             row["matmul_fraction"] = row["flops_step"] / middle / rates.flops_per_s
+        facts = row["extra"]
+        mark, why = quality(samples, low, high, bool(facts.get("throttled")), facts.get("others_on_device") or 0)
         row["extra"] = {
-            **row["extra"],
+            **facts,
+            "quality": mark,
+            "quality_reason": why,
+            "time_device_s": median(entry.device_s) if entry.device_s else None,
             "time_value_low_s": value_low,
             "time_value_high_s": value_high,
             "time_value_samples": entry.medians["value"],

@@ -36,6 +36,7 @@ class Entry:
     calls: tuple[str, ...] = ("step", "value")
     typical_s: dict[str, float] = field(default_factory=dict)
     medians: dict[str, list[float]] = field(default_factory=dict)
+    device_s: list[float] = field(default_factory=list)  # of steps, by CUDA events
     failure: Failed | Ended | None = None
 
     def ask(self, request: dict[str, object], timeout_s: float) -> dict[str, float]:
@@ -118,3 +119,5 @@ def _block(entry: Entry, block_s: float, timeout_s: float) -> None:
         length_s = block_s if call == entry.calls[0] else block_s / 2
         answer = entry.ask({"do": "block", "what": call, "length_s": length_s}, timeout_s + length_s)
         entry.medians[call].append(answer["median_s"])
+        if call == "step" and answer.get("device_s") is not None:
+            entry.device_s.append(answer["device_s"])

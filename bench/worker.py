@@ -170,8 +170,10 @@ class _Desk:
         return {"typical_s": timer.warm_up(request["budget_s"]), "outcome": "ok"}
 
     def block(self, request: dict[str, Any]) -> dict[str, Any]:
-        samples = self.clocks[request["what"]].block(request["length_s"])
-        return {"median_s": statistics.median(samples), "samples": len(samples), "outcome": "ok"}
+        timer = self.clocks[request["what"]]
+        samples = timer.block(request["length_s"])
+        device_s = statistics.median(timer.device_s) if timer.device_s else None
+        return {"median_s": statistics.median(samples), "samples": len(samples), "device_s": device_s, "outcome": "ok"}
 
     def reference(self, request: dict[str, Any]) -> dict[str, Any]:
         for path in request["problems"]:

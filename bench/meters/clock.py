@@ -15,12 +15,18 @@ WARM_UP_AGREEMENT = 0.05
 
 
 class Clock:
-    """Times one call, again and again."""
+    """Times one call, again and again.
+
+    Attributes:
+        calls_per_sample: how many calls one sample averages over; more than one only for calls of microseconds.
+        device_s: on CUDA, the samples of the last block by events on the device, seconds a call.
+    """
 
     def __init__(self, call: Callable[[], Any], device: str) -> None:
         self.call = call
         self.cuda = torch.device(device).type == "cuda"
         self.calls_per_sample = 1
+        self.device_s: list[float] = []
 
     def one_call_s(self) -> float:
         """Seconds of a single call, the device synchronised before and after."""
@@ -48,6 +54,7 @@ class Clock:
         The first call of a block finds its data evicted by whoever ran before; it is made and not counted.
         """
         collecting = gc.isenabled()
+        self.device_s.clear()
         gc.collect(0)
         gc.disable()
         try:
@@ -65,10 +72,22 @@ class Clock:
 
     def _sample(self, calls: int) -> float:
         if self.cuda:
-            torch.cuda.synchronize()
+            return self._sample_on_device(calls)
         started = time.perf_counter()
         for _ in range(calls):
             self.call()
-        if self.cuda:
-            torch.cuda.synchronize()
         return (time.perf_counter() - started) / calls
+
+    def _sample_on_device(self, calls: int) -> float:
+        """Synchronised host time; and beside it, in `device_s`, the time between two events on the device."""
+        before, after = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+        torch.cuda.synchronize()
+        started = time.perf_counter()
+        before.record()
+        for _ in range(calls):
+            self.call()
+        after.record()
+        torch.cuda.synchronize()
+        spent_s = (time.perf_counter() - started) / calls
+        self.device_s.append(before.elapsed_time(after) / 1000 / calls)
+        return spent_s

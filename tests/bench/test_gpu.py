@@ -84,11 +84,27 @@ def test_cuda_peaks_are_above_the_baseline_and_the_device_is_synchronised(monkey
     assert calls == ["synchronize", "reset", "call", "synchronize"]
 
 
+class Event:
+    """A CUDA event that is always a quarter of a second from the next."""
+
+    def __init__(self, calls):
+        self.calls = calls
+
+    def record(self):
+        self.calls.append("record")
+
+    def elapsed_time(self, other):
+        return 250.0  # milliseconds
+
+
 def test_a_cuda_clock_waits_for_the_device_before_and_after(monkeypatch):
     calls = []
     monkeypatch.setattr(torch.cuda, "synchronize", lambda *_: calls.append("synchronize"))
-    clock.Clock(lambda: calls.append("call"), "cuda").one_call_s()
-    assert calls == ["synchronize", "call", "synchronize"]
+    timer = clock.Clock(lambda: calls.append("call"), "cuda")
+    monkeypatch.setattr(torch.cuda, "Event", lambda enable_timing: Event(calls))
+    assert 0 < timer.one_call_s() < 1
+    assert calls == ["synchronize", "record", "call", "record", "synchronize"]
+    assert timer.device_s == [0.25]
 
 
 def test_cuda_blocks_are_rounded_up_in_predictions():
