@@ -37,24 +37,36 @@ def grad(model, value):
 
 @pytest.mark.parametrize("name", SM)
 def test_sign_and_scale_on_a_quadratic_energy(name):
-    """Mean value and mean θ-gradient of 20 000 copies of five points; a cosine of 0.99 and a scale within 6 %.
+    """The θ-gradient along the exact one, and the value: 16 blocks of 4000 copies of five points.
 
-    The noise of the mean gradient is below 1 % of its norm for every unbiased law, so a correct estimator fails with a
-    probability below 1e-6; a scale of 1/D, 1/2 or −1 cannot pass.
+    Within 8 standard errors (t with 15 degrees of freedom: 1e-6), themselves below 0.05; a scale of 1/D, 1/2 or −1
+    cannot pass.
     """
     est, model = estimators.get(name), Gaussian()
     if est.needs not in ("function", "score"):
         pytest.skip(f"needs {est.needs}")
-    x = gaussian_points(5).repeat(20_000 if est.stochastic else 1, 1)
-    try:
-        value = est(model, x, generator=torch.Generator().manual_seed(2))
-    except NotImplementedError as missing:
-        pytest.skip(str(missing))
+    x = gaussian_points(5)
     exact = closed_form(model, x)
-    g, ours = grad(model, exact), grad(model, value)
-    assert float((ours * g).sum() / (g.norm() * ours.norm())) > 0.99
-    assert float((ours * g).sum() / (g**2).sum()) == pytest.approx(1, abs=0.06)
-    assert float(value.mean().detach()) == pytest.approx(float(exact.mean().detach()), abs=0.15)
+    g = grad(model, exact)
+    along, values = [], []
+    for seed in range(16 if est.stochastic else 2):
+        try:
+            value = est(
+                model,
+                x.repeat(4000 if est.stochastic else 1, 1),
+                generator=torch.Generator().manual_seed(seed),
+                **({"eps": 0.5} if "one_sided" in name else {}),
+            )
+        except NotImplementedError as missing:
+            pytest.skip(str(missing))
+        along.append(float((grad(model, value) * g).sum() / (g**2).sum()))
+        values.append(float(value.detach().mean()))
+    slack = 0.05 if est.bias == "vanishing" else 1e-6
+    for sample, expected in ((along, 1.0), (values, float(exact.detach().mean()))):
+        sample = torch.tensor(sample, dtype=torch.float64)
+        error = float(sample.std()) / len(sample) ** 0.5
+        assert abs(float(sample.mean()) - expected) < 8 * error + slack
+        assert 8 * error < 0.4
 
 
 def test_exact_score_matching_on_a_gaussian_is_the_closed_form():
