@@ -168,7 +168,7 @@ class Bench:
         except (Failed, Ended) as failure:
             outcome, reason = failure.outcome, failure.reason
         row["output"] = worker.close()
-        for name in ("throttled", "others_on_device"):
+        for name in ("throttled", "others_on_device", "kernel_s"):
             if name in parts:
                 row["extra"][name] = parts.pop(name)
         row |= parts
@@ -227,6 +227,8 @@ class Bench:
         finally:
             outputs = [entry.worker.close() for entry in entries]
         base, *timed = entries
+        for entry in timed:
+            entry.kernel_s += base.kernel_s / len(timed)
         spent_s = (time.monotonic() - started) / len(points)
         rates = self.rates(points[0])
         return [
@@ -267,6 +269,7 @@ class Bench:
         mark, why = quality(samples, low, high, bool(facts.get("throttled")), facts.get("others_on_device") or 0)
         row["extra"] = {
             **facts,
+            "kernel_s": facts.get("kernel_s", 0.0) + entry.kernel_s,
             "quality": mark,
             "quality_reason": why,
             "time_device_s": median(entry.device_s) if entry.device_s else None,

@@ -38,6 +38,7 @@ class Entry:
     medians: dict[str, list[float]] = field(default_factory=dict)
     device_s: list[float] = field(default_factory=list)  # of steps, by CUDA events
     failure: Failed | Ended | None = None
+    kernel_s: float = 0.0  # spent in the calls themselves
 
     def ask(self, request: dict[str, object], timeout_s: float) -> dict[str, float]:
         """One request; a failure takes the entry out of the window."""
@@ -45,6 +46,7 @@ class Entry:
             answer = self.worker.ask(request, timeout_s)
             if answer["outcome"] != "ok":
                 raise Failed(answer["outcome"], answer["reason"])
+            self.kernel_s += answer.get("kernel_s", 0.0)
             return answer
         except (Ended, Failed) as failure:
             self.failure = failure

@@ -1,8 +1,9 @@
 """A worker: a process that measures one point, and answers its coordinator one request at a time.
 
 Requests: ``open`` a point, ``solo`` (first call, memory, FLOPs, accuracy), ``warm_up`` and ``block`` (timing, while
-others take turns), ``reference`` (compute and keep one), ``predict`` (memory, on fake tensors), ``rates`` (what the
-machine can do). Parts of an answer are sent as soon as they are known: what was measured before a worker died is kept.
+others take turns), ``reference`` (compute and keep one), ``predict`` (memory, on fake tensors), ``gradients`` (block
+means of draws), ``rates`` (what the machine can do). Parts of an answer are sent as soon as they are known: what was
+measured before a worker died is kept.
 """
 
 from __future__ import annotations
@@ -19,12 +20,14 @@ import traceback
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
 import torch
 
 import bench
 import estimators
 from bench import problems, references
 from bench.meters import accuracy, anchor, clock, flops, memory, prediction, rates, state
+from bench.meters.block_means import block_means
 from bench.meters.subject import Subject, generator
 from bench.point import Point, ProblemSpec
 from bench.process import limits
@@ -90,6 +93,7 @@ class _Desk:
             "block": self.block,
             "reference": self.reference,
             "predict": self.predict,
+            "gradients": self.gradients,
             "rates": self.rates,
         }
         self.clocks: dict[str, clock.Clock] = {}
@@ -141,7 +145,9 @@ class _Desk:
         if not_finite:
             return {"outcome": "nonfinite", "reason": not_finite}
         if request["reference"]:
+            started = time.perf_counter()
             self.part(**self._accuracy())
+            self.part(kernel_s=time.perf_counter() - started)
         if changed := before.changes(self.problem):
             return {"outcome": "error", "reason": "it changed " + ", ".join(changed)}
         return {"outcome": "ok", "reason": ""}
@@ -167,13 +173,21 @@ class _Desk:
     def warm_up(self, request: dict[str, Any]) -> dict[str, Any]:
         call = getattr(self.subject, request["what"])
         timer = self.clocks[request["what"]] = clock.Clock(lambda: call(self.random), self.point.device)
-        return {"typical_s": timer.warm_up(request["budget_s"]), "outcome": "ok"}
+        started = time.perf_counter()
+        typical_s = timer.warm_up(request["budget_s"])
+        return {"typical_s": typical_s, "kernel_s": time.perf_counter() - started, "outcome": "ok"}
 
     def block(self, request: dict[str, Any]) -> dict[str, Any]:
         timer = self.clocks[request["what"]]
+        started = time.perf_counter()
         samples = timer.block(request["length_s"])
-        device_s = statistics.median(timer.device_s) if timer.device_s else None
-        return {"median_s": statistics.median(samples), "samples": len(samples), "device_s": device_s, "outcome": "ok"}
+        return {
+            "median_s": statistics.median(samples),
+            "samples": len(samples),
+            "device_s": statistics.median(timer.device_s) if timer.device_s else None,
+            "kernel_s": time.perf_counter() - started,
+            "outcome": "ok",
+        }
 
     def reference(self, request: dict[str, Any]) -> dict[str, Any]:
         for path in request["problems"]:
@@ -190,6 +204,11 @@ class _Desk:
         except prediction.Unpredictable as error:
             return {"outcome": "unsupported", "reason": str(error)[:500]}
         return {"outcome": "ok", **asdict(predicted)}
+
+    def gradients(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Block means of draws of the gradient, kept as an array, to be compared with another version's."""
+        np.save(request["path"], block_means(self.subject, request["draws"]), allow_pickle=False)
+        return {"outcome": "ok"}
 
     def rates(self, request: dict[str, Any]) -> dict[str, Any]:
         """What the machine can do with a dtype on a device."""

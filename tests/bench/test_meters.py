@@ -85,7 +85,12 @@ def test_flops_of_a_linear_layer_without_graph():
 SERVED = [name for name in estimators.names() if estimators.get(name).needs in ("function", "score", "layers")]
 
 
-@pytest.mark.parametrize("name", [n for n in SERVED if n != "nested_forward"])  # withdrawn in its rows, see below
+# In forward mode torch may take another path when operations are traced; rows withdraw a prediction that is off.
+FORWARD = {"forward-mode", "forward-over-reverse"}
+PREDICTED = [name for name in SERVED if not FORWARD & set(estimators.get(name).tags)]
+
+
+@pytest.mark.parametrize("name", PREDICTED)
 def test_predicted_peak_agrees_with_the_measured_one(prepared, name):
     subject = _subject(name, prepared)
     measured = memory.allocator_peak_bytes(lambda: subject.step(generator(0)), "cpu")
