@@ -38,7 +38,7 @@ def _tanh(u: Coefficients, frame: Frame, last: bool):
 def _tanh_derivatives(u0: Tensor):
     z, s = torch.tanh(u0), sech2(u0)
     second = -2 * z * s
-    return s, second, -2 * (s * s + z * second)
+    return s, second, lambda: -2 * (s * s + z * second)
 
 
 def _logistic(u: Coefficients, frame: Frame, last: bool):
@@ -56,7 +56,7 @@ def _logistic(u: Coefficients, frame: Frame, last: bool):
 def _logistic_derivatives(u0: Tensor):
     q = torch.sigmoid(u0) * torch.sigmoid(-u0)
     odd = -torch.tanh(u0 / 2)
-    return q, q * odd, q * (odd * odd - 2 * q)
+    return q, q * odd, lambda: q * (odd * odd - 2 * q)
 
 
 def _softplus(u: Coefficients, frame: Frame, last: bool):
@@ -68,7 +68,7 @@ def _softplus(u: Coefficients, frame: Frame, last: bool):
 def _softplus_derivatives(u0: Tensor):
     sigma = torch.sigmoid(u0)
     q = sigma * torch.sigmoid(-u0)
-    return sigma, q, q * (1 - 2 * sigma)
+    return sigma, q, lambda: q * (1 - 2 * sigma)
 
 
 def _times_argument(u: Coefficients, frame: Frame, p: Coefficients, dp: Coefficients, value: Tensor, last: bool):
@@ -86,7 +86,7 @@ def _silu(u: Coefficients, frame: Frame, last: bool):
 def _silu_derivatives(u0: Tensor):
     sigma = torch.sigmoid(u0)
     q, dq, ddq = _logistic_derivatives(u0)
-    return sigma + u0 * q, 2 * q + u0 * dq, 3 * dq + u0 * ddq
+    return sigma + u0 * q, 2 * q + u0 * dq, lambda: 3 * dq + u0 * ddq()
 
 
 def _normal(u: Coefficients, frame: Frame, last: bool):
@@ -108,7 +108,7 @@ def _gelu(u: Coefficients, frame: Frame, last: bool):
 def _gelu_derivatives(u0: Tensor):
     density = torch.exp(-0.5 * u0 * u0) * (1 / math.sqrt(2 * math.pi))
     distribution = 0.5 * torch.erfc(-u0 * math.sqrt(0.5))
-    return distribution + u0 * density, density * (2 - u0 * u0), density * u0 * (u0 * u0 - 4)
+    return distribution + u0 * density, density * (2 - u0 * u0), lambda: density * u0 * (u0 * u0 - 4)
 
 
 def _erf(u: Coefficients, frame: Frame, last: bool):
@@ -121,7 +121,7 @@ def _erf(u: Coefficients, frame: Frame, last: bool):
 
 def _erf_derivatives(u0: Tensor):
     first = torch.exp(-u0 * u0) * (2 / math.sqrt(math.pi))
-    return first, -2 * u0 * first, first * (4 * u0 * u0 - 2)
+    return first, -2 * u0 * first, lambda: first * (4 * u0 * u0 - 2)
 
 
 def _erfc(u: Coefficients, frame: Frame, last: bool):

@@ -22,7 +22,7 @@ def _exp(u: Coefficients, frame: Frame, last: bool):
 
 def _exp_derivatives(u0: Tensor):
     e = torch.exp(u0)
-    return e, e, e
+    return e, e, lambda: e
 
 
 def _sine(u: Coefficients, frame: Frame):
@@ -47,12 +47,12 @@ def _cos(u: Coefficients, frame: Frame, last: bool):
 
 def _sin_derivatives(u0: Tensor):
     s, c = torch.sin(u0), torch.cos(u0)
-    return c, -s, -c
+    return c, -s, lambda: -c
 
 
 def _cos_derivatives(u0: Tensor):
     s, c = torch.sin(u0), torch.cos(u0)
-    return -s, -c, s
+    return -s, -c, lambda: s
 
 
 def _reciprocal(u: Coefficients, frame: Frame, last: bool) -> Coefficients:
@@ -71,7 +71,7 @@ def _log(u: Coefficients, frame: Frame, last: bool):
 
 def _log_derivatives(u0: Tensor):
     r = 1 / u0
-    return r, -r * r, 2 * r**3
+    return r, -r * r, lambda: 2 * r**3
 
 
 def _log1p(u: Coefficients, frame: Frame, last: bool):
