@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from bench.columns import COLUMNS, NAMES
@@ -23,17 +24,17 @@ def from_rows(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     Nothing in a row is trusted: a number column that holds text becomes NaN, an options column that is no JSON object
     becomes an empty dictionary.
     """
-    frame = pd.DataFrame.from_records([dict(row) for row in rows])
-    further = [name for name in frame.columns if name not in NAMES]
-    frame = frame.reindex(columns=[*NAMES, *further])
-    for name in NUMBERS:
-        frame[name] = pd.to_numeric(frame[name], errors="coerce").astype("float64")
-    for name in WORDS:
-        frame[name] = pd.Series([_word(value) for value in frame[name]], index=frame.index, dtype=object)
-    for name in FLAGS:
-        frame[name] = pd.Series([_flag(value) for value in frame[name]], index=frame.index, dtype=object)
-    frame["options"] = pd.Series([_options(value) for value in frame["options"]], index=frame.index, dtype=object)
-    return frame.reset_index(drop=True)
+    rows = [dict(row) for row in rows]
+    further = sorted({name for row in rows for name in row} - set(NAMES))
+    columns = {name: _typed(name, [row.get(name) for row in rows]) for name in (*NAMES, *further)}
+    return pd.DataFrame(columns)
+
+
+def _typed(name: str, values: list[Any]) -> pd.Series:
+    if name in NUMBERS:
+        return pd.Series(_numbers(values), dtype="float64")
+    read = _options if name == "options" else _flag if name in FLAGS else _word if name in WORDS else _any
+    return pd.Series([read(value) for value in values], dtype=object)
 
 
 def load(path: str | Path) -> pd.DataFrame:
@@ -56,8 +57,24 @@ def _empty(value: Any) -> bool:
     return value is None or value is pd.NA or (isinstance(value, float) and value != value)
 
 
+def _numbers(values: list[Any]) -> np.ndarray:
+    try:
+        return np.array(values, dtype=np.float64)  # None becomes NaN
+    except (TypeError, ValueError):
+        return pd.to_numeric(pd.Series([_any(value) for value in values], dtype=object), errors="coerce").to_numpy()
+
+
 def _word(value: Any) -> str | None:
-    return None if _empty(value) else value if isinstance(value, str) else json.dumps(value, default=str)
+    return None if _empty(value) else _text(value) if isinstance(value, str) else json.dumps(value, default=str)
+
+
+def _text(value: str) -> str:
+    """Half a surrogate pair cannot be written as UTF-8; it is told by its code."""
+    return value.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _any(value: Any) -> Any:
+    return None if _empty(value) else _text(value) if isinstance(value, str) else value
 
 
 def _flag(value: Any) -> bool | None:
@@ -70,4 +87,6 @@ def _options(value: Any) -> dict[str, Any]:
             value = json.loads(value)
         except ValueError:
             return {}
-    return dict(value) if isinstance(value, Mapping) else {}
+    if not isinstance(value, Mapping):
+        return {}
+    return {_text(str(name)): _text(inner) if isinstance(inner, str) else inner for name, inner in value.items()}

@@ -44,6 +44,7 @@ function makeChart(figure, report) {
     place.setAttribute("role", "img");
     place.setAttribute("aria-label", alt ?? "");
     drawLegend(points);
+    figure.dataset.drawn = "yes";
   }
 
   function drawTold({ told = [] }) {
@@ -66,6 +67,7 @@ function makeChart(figure, report) {
   return {
     update(content) {
       latest = content;
+      figure.dataset.drawn = "no";
       figure.classList.toggle("empty", content.points.length === 0);
       draw();
       drawTold(content);

@@ -5,6 +5,7 @@ const FIRST_STRONG_ISOLATE = "\u2068", POP_ISOLATE = "\u2069";
 function shown(text, limit = 80) {
   if (text === null || text === undefined) return "";
   let clean = String(text).replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, " ");
+  if (clean === "__proto__") return `\u2060${clean}`; // Vega keeps axis labels as keys of a plain object
   if (clean.length > limit) clean = clean.slice(0, limit - 1) + "…";
   return /^[\x20-\x7e]*$/.test(clean) ? clean : FIRST_STRONG_ISOLATE + clean + POP_ISOLATE;
 }

@@ -10,7 +10,13 @@ const FACET_NAMES = {
 };
 const ALL = "all";
 
-const hiddenNames = (view) => new Set((view.hide || "").split(" ").filter(Boolean).map(decodeURIComponent));
+function hiddenNames(view) {
+  try {
+    return new Set((view.hide || "").split(" ").filter(Boolean).map(decodeURIComponent));
+  } catch {
+    return new Set(); // somebody's broken link
+  }
+}
 const hiddenText = (names) => [...names].sort().map(encodeURIComponent).join(" ");
 
 function makeSelection(data) {
@@ -74,5 +80,6 @@ function makeSelection(data) {
     return best ? Object.fromEntries(live.map((facet) => [facet, values[facet][codes[facet][best.row]]])) : {};
   }
 
-  return { live, rows, sorted, fullest };
+  const known = (facet, value) => value === ALL || values[facet].includes(value);
+  return { live, known, rows, sorted, fullest };
 }

@@ -1,13 +1,13 @@
 // The view: one value or "all" for each filter, the estimators that are hidden, each figure's switches. It lives in the
 // URL's hash, so that a link shares it.
-function makeState(defaults) {
+function makeState(defaults, known = () => true) {
   const listeners = new Set();
   const state = { values: { ...defaults } };
 
   function readHash() {
     const given = new URLSearchParams(location.hash.slice(1));
     const values = { ...defaults };
-    for (const [name, value] of given) if (name in defaults) values[name] = value;
+    for (const [name, value] of given) if (Object.hasOwn(defaults, name) && known(name, value)) values[name] = value;
     state.values = values;
   }
 

@@ -47,7 +47,7 @@ function drawVerdict(place, report) {
     const box = place.querySelector(".answer"), size = sizeOf(view);
     asked.forEach((field) => {
       const axis = field.id.slice(4);
-      field.value = view[`ask_${axis}`] || "";
+      field.value = Number(view[`ask_${axis}`]) > 0 ? view[`ask_${axis}`] : "";
       field.placeholder = view[axis] && view[axis] !== ALL ? view[axis] : "any";
     });
     if (!size) return box.replaceChildren("Several sizes are selected; choose a dimension, a depth and an order for an answer in one sentence.");
@@ -114,13 +114,14 @@ function drawVerdict(place, report) {
   }
 
   function refresh(view) {
-    const wanted = clamp(view.tolerance) / 100, limit = view.memory ? Number(view.memory) * 1e6 : 0;
-    tolerance.value = view.tolerance;
+    const wanted = clamp(view.tolerance) / 100, limit = Number(view.memory) > 0 ? Number(view.memory) * 1e6 : 0;
+    tolerance.value = clamp(view.tolerance);
     slider.value = Math.log10(clamp(view.tolerance));
-    memory.value = view.memory || "";
+    memory.value = limit ? limit / 1e6 : "";
     sentence(view, wanted, limit);
     table(view, wanted, limit);
   }
+  report.answers = (size, wanted, limit) => answers(state.values, size, wanted, limit);
   state.listen(refresh);
   refresh(state.values);
 }

@@ -6,7 +6,7 @@ const MOST_CELLS = 24, MOST_LINES = 60;
 
 function heatMap(report, view) {
   const c = report.data.columns;
-  const cost = view.cost in COSTS ? view.cost : "time_step_s";
+  const cost = costOf(view);
   const cells = new Map();
   for (const i of report.selection.rows(view, ["dim", "depth", "order"])) {
     const cell = c.cell[i];

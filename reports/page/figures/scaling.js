@@ -4,7 +4,7 @@ const SIZES = { dim: "Dimension D", depth: "Depth (hidden layers)", order: "Deri
 function scaling(along) {
   return (report, view) => {
     const c = report.data.columns;
-    const cost = view.cost in COSTS ? view.cost : "time_step_s";
+    const cost = costOf(view);
     const [costTitle, unit, low, high] = COSTS[cost];
     const groups = new Map();
     for (const i of report.selection.rows(view, [along])) {

@@ -10,13 +10,14 @@ const COSTS = {
   flops_step: ["Floating-point operations of a step", "FLOP", "flops_step", "flops_step"],
   energy_j: ["Energy of a step", "J", "energy_j", "energy_j"],
 };
+const costOf = (view) => (Object.hasOwn(COSTS, view.cost) ? view.cost : "time_step_s");
 const MOST_LABELS = 36;
 
 function workPrecision(report, view) {
   const c = report.data.columns;
-  const [errorTitle, yLow, yHigh] = ERRORS[view.error] ?? ERRORS.rmse;
-  const error = view.error in ERRORS ? view.error : "rmse";
-  const cost = view.cost in COSTS ? view.cost : "time_step_s";
+  const error = Object.hasOwn(ERRORS, view.error) ? view.error : "rmse";
+  const [errorTitle, yLow, yHigh] = ERRORS[error];
+  const cost = costOf(view);
   const [costTitle, unit, xLow, xHigh] = COSTS[cost];
   const selected = report.selection.rows(view);
   const points = [], failed = [];

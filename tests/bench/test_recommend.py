@@ -1,0 +1,148 @@
+"""The recommendation: its rule by hand, its laws on laws, its refusals by their words."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from bench.recommend import Question, recommend
+from bench.recommend.accuracy import calls_needed, sure_bias
+from bench.recommend.scaling import cost_law, error_law
+from bench.store import Store
+from tests.reports.synthetic_rows import synthetic_rows
+
+
+def test_calls_average_the_noise_away_and_never_the_bias():
+    assert calls_needed(0.0, 0.05, 0.1) == 1
+    assert calls_needed(0.0, 0.3, 0.1) == 9
+    assert calls_needed(0.06, 0.8, 0.1) == 100
+    assert calls_needed(0.1, 0.0, 0.1) == math.inf
+    assert calls_needed(math.nan, 0.0, 0.1) == math.inf
+
+
+def test_unbiased_by_construction_pays_only_for_proven_bias():
+    assert sure_bias(0.0, 0.08, "none") == (0.0, 0.0)
+    assert sure_bias(0.03, 0.08, "none") == (0.03, 0.03)
+    assert sure_bias(0.0, 0.08, "vanishing") == (0.0, 0.08)
+
+
+def test_a_cost_law_recovers_sums_of_powers_and_extrapolates():
+    sizes = [(d, n) for d in (16, 64, 196) for n in (2, 8)]
+    cost = lambda d, n: 1e-3 + 2e-4 * n + 3e-6 * d * n + 1e-8 * d**2 * n  # noqa: E731
+    law = cost_law([d for d, _ in sizes], [n for _, n in sizes], [cost(d, n) for d, n in sizes])
+    for size in ((100, 4), (784, 16)):
+        assert law(*size) == pytest.approx(cost(*size), rel=0.02)
+    assert law.distance(100, 4) == 0
+    assert law.distance(392, 4) == pytest.approx(math.log(2))
+    assert law.spread_at(392, 4) > law.spread_at(100, 4)
+
+
+def test_an_error_law_is_constant_along_an_axis_that_was_not_varied():
+    law = error_law([16, 64, 256], [2, 2, 2], [0.1, 0.2, 0.4])
+    assert law(1024, 8) == pytest.approx(0.8)
+    assert law.exponent(64, 2) == (pytest.approx(0.5), 0.0)
+    assert error_law([16, 64], [2, 2], [0.0, 0.0]) is None
+
+
+def test_the_measured_size_answers_for_itself():
+    rows = list(synthetic_rows())
+    found = recommend(rows, Question("score_matching", 64, 2, error=0.1))
+    assert all(a.basis == "measured" for a in found.qualified)
+    best = found.qualified[0]
+    row = next(r for r in rows if r["estimator"] == best.estimator and (r["dim"], r["depth"]) == (64, 2))
+    assert best.step_s == row["time_step_s"]
+    assert [a.cost_s for a in found.qualified] == sorted(a.cost_s for a in found.qualified)
+    assert best.ratio == 1 and not best.tied
+
+
+def test_held_out_sizes_are_predicted_within_a_quarter():
+    rows = list(synthetic_rows())
+    for dim, depth in ((64, 2), (196, 8)):
+        kept = [r for r in rows if (r["dim"], r["depth"]) != (dim, depth)]
+        found = recommend(kept, Question("score_matching", dim, depth, error=100.0))
+        truth = {
+            a.label: a.step_s for a in recommend(rows, Question("score_matching", dim, depth, error=100.0)).qualified
+        }
+        errors = [abs(a.step_s / truth[a.label] - 1) for a in found.qualified]
+        assert {a.basis for a in found.qualified} == {"fitted"}
+        assert np.median(errors) < 0.1
+        assert max(errors) < 0.25
+
+
+def test_it_says_when_it_extrapolates_and_how_far():
+    found = recommend(synthetic_rows(), Question("score_matching", 3136, 8))
+    assert found.qualified[0].beyond == pytest.approx(4)
+    assert "extrapolation by a factor of 4" in found.notes[0]
+    inside = recommend(synthetic_rows(), Question("score_matching", 100, 4))
+    assert "extrapolation" not in inside.notes[0]
+
+
+def test_refusals_say_why():
+    found = recommend(synthetic_rows(), Question("laplacian", 784, 8, error=0.1, memory_bytes=1e7))
+    why = {a.label: a.refusal for a in found.refused}
+    assert why["hessian_trace"].startswith("out of memory: torch refused")
+    assert why["hvp_loop"].startswith("timeout: stopped after 60 s")
+    assert why["forward_laplacian"].startswith("unsupported: no Taylor rule")
+    assert why["hutchinson (M=16)"].startswith("too heavy: ")
+    tight = recommend(synthetic_rows(), Question("score_matching", 64, 2, error=0.01))
+    assert next(a.refusal for a in tight.refused if a.estimator == "dsm").startswith("too biased")
+    other_order = recommend(synthetic_rows(), Question("directional", 64, 2, order=5))
+    assert other_order.refused[0].refusal == "order 5 was not measured; 1, 2, 3, 4 were"
+
+
+def test_ties_are_ties():
+    row = next(r for r in synthetic_rows() if r["estimator"] == "sm_exact")
+    other = row | {"estimator": "plugin_same", "time_step_s": row["time_step_s"] * 1.01}
+    found = recommend([row, other], Question("score_matching", row["dim"], row["depth"]))
+    assert [a.tied for a in found.qualified] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [({"dim": 0}, "dim has to be at least 1"), ({"error": 0.0}, "error has to be"), ({"memory_bytes": -1}, "memory")],
+)
+def test_impossible_questions_are_refused(values, message):
+    with pytest.raises(ValueError, match=message):
+        Question(**{"quantity": "laplacian", "dim": 4, "depth": 2} | values)
+
+
+def test_a_quantity_that_was_not_measured_names_those_that_were():
+    with pytest.raises(ValueError, match="there are directional, laplacian, score_matching"):
+        recommend(synthetic_rows(), Question("log_likelihood", 4, 2))
+
+
+@pytest.fixture
+def store(tmp_path):
+    path = tmp_path / "synthetic.sqlite"
+    with Store(path) as opened:
+        opened.put_many((row, True) for row in synthetic_rows())
+    return str(path)
+
+
+def test_the_verb_answers_in_words_and_in_json(store):
+    from bench.verbs.recommend import recommend as verb
+
+    asked = ["--store", store, "--quantity", "score_matching", "--dim", "64", "--depth", "2"]
+    words = CliRunner().invoke(verb, asked)
+    assert words.exit_code == 0
+    assert "sm_exact" in words.output and "×" in words.output
+    told = json.loads(CliRunner().invoke(verb, [*asked, "--json"]).output)
+    assert told["qualified"][0]["estimator"] == "sm_exact"
+    assert told["question"]["dim"] == 64
+
+
+def test_the_verb_refuses_bad_usage_in_one_line(store):
+    from bench.verbs.recommend import recommend as verb
+
+    for asked, message in (
+        (["--dim", "64", "--depth", "2"], "give --quantity directional|laplacian|score_matching"),
+        (["--dim", "0", "--depth", "2"], "not in the range"),
+        (["--dim", "4", "--depth", "2", "--quantity", "laplacian", "--where", "colour=red"], "COLUMN=VALUE"),
+    ):
+        result = CliRunner().invoke(verb, ["--store", store, *asked])
+        assert result.exit_code == 2
+        assert message in result.output

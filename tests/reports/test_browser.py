@@ -1,0 +1,261 @@
+"""The page in Chromium: filters, verdict, hover, table, deep links, keyboard; offline, and without a console error."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+
+import pytest
+
+from bench.recommend import Question, recommend
+from tests.reports.synthetic_rows import synthetic_rows
+
+pytestmark = pytest.mark.browser
+SECTIONS = (
+    *("verdict", "work-precision", "budget", "scaling", "heat", "bias", "step-size", "memory-section", "compare"),
+    *("outcomes", "quality", "environment", "table"),
+)
+LONGEST_TEXT = """Math.max(...[...document.querySelectorAll("main *")]
+    .filter((e) => !e.children.length && !e.closest("script, pre")).map((e) => e.textContent.length))"""
+ANSWERS = """([dim, depth, order, error, memory]) => {
+    const { ranked, refused } = window.report.answers({ dim, depth, order }, error, memory);
+    return { ranked: ranked.map((r) => [r.label, r.calls, r.cost, r.tied]), refused: refused.map((r) => r.label) };
+}"""
+COLUMN_PLACE = """[...document.querySelectorAll("#table th button")]
+    .findIndex((b) => b.dataset.column === "time_step_s")"""
+
+
+def drawn(page, figure):
+    """The rows that a figure has drawn."""
+    page.locator(f"figure[data-figure={figure}]").scroll_into_view_if_needed()
+    page.wait_for_selector(f"figure[data-figure={figure}][data-drawn=yes]")
+    return page.evaluate(f"window.report.views['{figure}'].data('points')")
+
+
+def downloaded(waiting):
+    return list(csv.DictReader(io.StringIO(waiting.value.path().read_text(encoding="utf-8"))))
+
+
+def choose(page, facet, value):
+    page.select_option(f"#filter-{facet}", value)
+
+
+def test_every_section_is_there_and_draws(report, open_page, tmp_path):
+    page = open_page(report)
+    for section in SECTIONS:
+        place = page.locator(f"#{section}")
+        place.scroll_into_view_if_needed()
+        page.wait_for_timeout(60)
+        place.screenshot(path=tmp_path / f"{section}.png")
+        assert place.bounding_box()["height"] > 60
+    for figure in ("work_precision", "budget", "scaling_dim", "scaling_depth", "heat_map", "bias_forest", "memory"):
+        assert drawn(page, figure), figure
+        label = page.locator(f"figure[data-figure={figure}] .plot").get_attribute("aria-label")
+        assert re.search(r"\d", label)
+
+
+def test_one_set_of_filters_drives_every_figure(report, open_page):
+    page = open_page(report)
+    choose(page, "quantity", "laplacian")
+    names = {"forward_laplacian", "hessian_trace", "hutchinson", "hvp_loop"}
+    for figure in ("work_precision", "budget", "heat_map", "bias_forest", "outcomes"):
+        assert {row["estimator"] for row in drawn(page, figure)} <= names
+    choose(page, "dim", "16")
+    columns = "window.report.data.columns"
+    assert {page.evaluate(f"{columns}.dim[{row['row']}]") for row in drawn(page, "work_precision")} == {16}
+    page.locator(".estimators label", has_text="hvp_loop").locator("input").uncheck()
+    assert "hvp_loop" not in {row["estimator"] for row in drawn(page, "work_precision")}
+    assert "hvp_loop" not in page.locator("#table tbody").inner_text()
+
+
+def test_failures_are_drawn_and_unresolved_biases_reach_down_to_the_axis(report, open_page):
+    page = open_page(report, "#quantity=laplacian&dim=784&depth=8&error=grad_bias&machine=all")
+    rows = drawn(page, "work_precision")
+    assert {row["outcome"] for row in rows if row["failed"]} == {"out_of_memory", "timeout", "unsupported"}
+    unresolved = [row for row in rows if row["open"]]
+    domain = page.evaluate("window.report.views['work_precision'].signal('y_domain')")
+    assert unresolved
+    assert all(row["y_low"] == domain[0] and row["y"] == row["y_high"] for row in unresolved)
+
+
+@pytest.mark.parametrize("error", [0.003, 0.1, 0.5])
+@pytest.mark.parametrize("memory", [None, 5e6])
+def test_the_page_answers_as_the_function_does(rows_only_report, open_page, error, memory):
+    page = open_page(rows_only_report)
+    for quantity, dim, depth, order in (
+        ("score_matching", 64, 2, 2), ("score_matching", 100, 4, 2), ("laplacian", 784, 8, 2),
+        ("laplacian", 2000, 3, 2), ("directional", 16, 8, 4), ("directional", 40, 5, 3),
+    ):  # fmt: skip
+        told = recommend(synthetic_rows(), Question(quantity, dim, depth, order, error, memory))
+        everywhere = {"quantity": quantity, "dim": "all", "depth": "all", "order": "all"}
+        page.evaluate("view => window.report.state.set(view)", everywhere)
+        answer = page.evaluate(ANSWERS, [dim, depth, order, error, memory or 0])
+        expected = [[a.label, a.calls, a.cost_s, a.tied] for a in told.qualified]
+        assert [r[0] for r in answer["ranked"]] == [r[0] for r in expected]
+        for (_, calls, cost, tied), (_, calls_, cost_, tied_) in zip(answer["ranked"], expected, strict=True):
+            assert tied == tied_
+            assert math.isclose(calls, calls_, rel_tol=3e-4, abs_tol=0.1)  # numbers are embedded with six digits
+            assert math.isclose(cost, cost_, rel_tol=3e-4)
+        known = {a.label for a in told.refused if a.basis != "none"}
+        assert set(answer["refused"]) == known
+
+
+def test_the_verdict_follows_its_fields_and_slider(report, open_page):
+    page = open_page(report, "#quantity=score_matching&dim=784&depth=2&machine=all")
+    lead = page.locator("#verdict .lead")
+    before = lead.inner_text()
+    page.fill("#tolerance", "0.01")
+    page.press("#tolerance", "Enter")
+    assert lead.inner_text() != before
+    assert "sm_exact" in lead.inner_text()
+    page.locator("#tolerance-slider").focus()
+    page.keyboard.press("End")
+    assert page.input_value("#tolerance") == "100"
+    page.fill("#ask-dim", "2000")
+    page.press("#ask-dim", "Enter")
+    assert "an extrapolation by a factor of 2.6" in page.locator("#verdict .caution").inner_text()
+    page.fill("#memory", "0.0001")
+    page.press("#memory", "Enter")
+    assert "too heavy" in page.locator("#verdict .answer").text_content()
+
+
+def test_the_pointer_tells_what_a_mark_is(report, open_page):
+    page = open_page(report)
+    figure = page.locator("figure[data-figure=work_precision]")
+    figure.scroll_into_view_if_needed()
+    mark = figure.locator("svg .mark-symbol path").last
+    mark.wait_for()
+    mark.hover(force=True)
+    tooltip = page.locator("#tooltip")
+    tooltip.wait_for(state="visible")
+    assert "step time" in tooltip.inner_text()
+
+
+def test_the_table_sorts_searches_pages_and_downloads(report, open_page):
+    page = open_page(report)
+    page.check("#table-all")
+    count = page.locator("#table .count")
+    total = int(re.match(r"[\d,]+", count.inner_text()).group().replace(",", ""))
+    assert total == page.evaluate("window.report.data.length")
+    page.click("#table .next")
+    assert "page 2 of" in count.inner_text()
+    page.click("#table button[data-column=time_step_s]")
+    page.keyboard.press("Enter")
+    header = page.locator("#table th", has=page.locator("button[data-column=time_step_s]"))
+    assert header.get_attribute("aria-sort") == "descending"
+    place = page.evaluate(COLUMN_PLACE)
+    times = [float(t) for t in page.locator(f"#table tbody td:nth-child({place + 1})").all_inner_texts()]
+    assert times == sorted(times, reverse=True)
+    page.fill("#table input[type=search]", "traceback")
+    assert page.locator("#table tbody tr").count() == 4
+    page.locator("#table details summary").click()
+    page.locator("#table .columns label", has_text="torch_version").locator("input").check()
+    assert page.locator("#table button[data-column=torch_version]").count() == 1
+    with page.expect_download() as waiting:
+        page.click("#table .csv")
+    rows = downloaded(waiting)
+    assert len(rows) == 4
+    assert {row["outcome"] for row in rows} == {"error"}
+    assert rows[0]["torch_version"] == "2.13.0"
+
+
+def test_the_data_behind_a_figure_downloads(report, open_page):
+    page = open_page(report)
+    figure = page.locator("figure[data-figure=work_precision]")
+    figure.locator("details.data summary").click()
+    with page.expect_download() as waiting:
+        figure.locator("details.data button").click()
+    rows = downloaded(waiting)
+    assert {"label", "x", "x_low", "x_high", "y", "y_low", "y_high", "resolved"} <= set(rows[0])
+
+
+def test_a_link_shares_the_view(report, open_page):
+    page = open_page(report)
+    choose(page, "quantity", "directional")
+    choose(page, "order", "4")
+    page.select_option("#work-precision select[data-state=cost]", "peak_step_bytes")
+    page.locator(".estimators label", has_text="taylor").locator("input").uncheck()
+    hash_ = page.evaluate("location.hash")
+    again = open_page(report, hash_)
+    assert again.input_value("#filter-quantity") == "directional"
+    assert again.input_value("#filter-order") == "4"
+    assert again.input_value("#work-precision select[data-state=cost]") == "peak_step_bytes"
+    assert drawn(again, "work_precision") == drawn(page, "work_precision")
+    again.click("text=Reset the view")
+    assert again.evaluate("location.hash") == ""
+
+
+def test_a_broken_link_shows_the_page_all_the_same(report, open_page):
+    page = open_page(report, "#quantity=nonsense&dim=%3Cscript%3E&tolerance=abc&error=constructor&hide=%25E0%25A4")
+    assert page.locator("#verdict .answer").inner_text()
+
+
+def test_the_page_works_by_keyboard_alone(report, open_page):
+    page = open_page(report)
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.locator("#filter-quantity").focus()
+    page.keyboard.press("d")
+    page.keyboard.press("Enter")
+    assert page.input_value("#filter-quantity") == "directional"
+    page.locator("#verdict tbody button").first.focus()
+    page.keyboard.press("Enter")
+    assert page.locator("#verdict tr.chosen").count() == 1
+
+
+def test_every_outcome_of_two_machines_is_on_the_page(report, open_page):
+    page = open_page(report)
+    ends = set()
+    for quantity in ("score_matching", "laplacian", "directional"):
+        choose(page, "quantity", quantity)
+        ends |= {row["outcome"] for row in drawn(page, "outcomes")}
+    assert len(ends) == 8
+    environment = page.locator("#environment")
+    assert environment.locator("tr.differs").count() >= 1
+    assert "≠" in environment.inner_text()
+    assert "Another CPU" in environment.inner_text()
+    assert page.locator("#filter-machine option").count() == 3
+
+
+def test_hostile_rows_render_inert(hostile_report, open_page):
+    page = open_page(hostile_report)
+    for figure in ("work_precision", "budget", "heat_map", "bias_forest", "outcomes"):
+        page.locator(f"figure[data-figure={figure}]").scroll_into_view_if_needed()
+        page.wait_for_timeout(50)
+    page.check("#table-all")
+    for details in page.locator("details summary").all():
+        if details.is_visible():
+            details.click()
+    assert page.evaluate("window.harmed") is None
+    assert page.locator("img, iframe, b:text('bold')").count() == 0
+    assert page.locator("script").count() == 3
+    assert page.evaluate(LONGEST_TEXT) < 1200
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth + 1")
+
+
+def test_pages_of_hostile_estimators_stay_in_their_folder_and_inert(hostile_report, open_page):
+    folder = hostile_report.parent
+    pages = sorted((folder / "estimators").iterdir())
+    assert len(pages) == 16
+    assert {path.parent for path in folder.rglob("*.html")} == {folder, folder / "estimators"}
+    for path in pages:
+        page = open_page(path)
+        assert page.evaluate("window.harmed") is None
+        assert page.locator("script, img").count() == 0
+
+
+def test_an_estimator_has_a_page_with_its_formula_points_and_failures(report, open_page):
+    page = open_page(report.parent / "estimators" / "ssm_vr.html")
+    text = page.locator("body").inner_text()
+    assert "‖" in page.locator(".formula").inner_text()
+    assert "crashed" in text and "the worker ended with signal 11" in page.locator("body").text_content()
+    page.click("text=See it beside the others")
+    page.wait_for_selector("html[data-ready]")
+
+
+@pytest.mark.parametrize("width", [390, 820])
+def test_narrow_screens_do_not_scroll_sideways(report, open_page, width):
+    page = open_page(report, width=width, height=800)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth + 1")
