@@ -43,6 +43,8 @@ def test_sign_and_scale_on_a_quadratic_energy(name):
     cannot pass.
     """
     est, model = estimators.get(name), Gaussian()
+    if "one-sided" in est.tags:
+        pytest.skip("its noise hides the scale; taken over all signs exactly with the other differences")
     if est.needs not in ("function", "score"):
         pytest.skip(f"needs {est.needs}")
     x = gaussian_points(5)
@@ -55,18 +57,17 @@ def test_sign_and_scale_on_a_quadratic_energy(name):
                 model,
                 x.repeat(4000 if est.stochastic else 1, 1),
                 generator=torch.Generator().manual_seed(seed),
-                **({"eps": 0.2} if "one_sided" in name else {}),
             )
         except NotImplementedError as missing:
             pytest.skip(str(missing))
         along.append(float((grad(model, value) * g).sum() / (g**2).sum()))
         values.append(float(value.detach().mean()))
-    slack = 0.15 if est.bias == "vanishing" else 1e-6
+    slack = 0.05 if est.bias == "vanishing" else 1e-6
     for sample, expected in ((along, 1.0), (values, float(exact.detach().mean()))):
         sample = torch.tensor(sample, dtype=torch.float64)
         error = float(sample.std()) / len(sample) ** 0.5
         assert abs(float(sample.mean()) - expected) < 8 * error + slack
-        assert 8 * error < 0.5
+        assert 8 * error < 0.4
 
 
 def test_exact_score_matching_on_a_gaussian_is_the_closed_form():
