@@ -217,10 +217,11 @@ class Bench:
 
     def time(self, points: Sequence[Point], rows: Sequence[Row]) -> list[Row]:
         """Time one window of points, interleaved with the anchor; rows come back with times, or how they failed."""
-        started = time.monotonic()
+        rates = self.rates(points[0])
         cpus = timing_cpus(points[0].threads)
         group = uuid.uuid4().hex[:12]
         base_point = replace(points[0], estimator=anchor.NAME, options={})
+        started = time.monotonic()
         entries = [self._entry(point, cpus) for point in (base_point, *points)]
         try:
             interleave(entries, timeout_s=self.limits.timeout_s)
@@ -230,7 +231,6 @@ class Bench:
         for entry in timed:
             entry.kernel_s += base.kernel_s / len(timed)
         spent_s = (time.monotonic() - started) / len(points)
-        rates = self.rates(points[0])
         return [
             self._timed(row, entry, base, group, rates, spent_s, output)
             for row, entry, output in zip(rows, timed, outputs[1:], strict=True)

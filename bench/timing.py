@@ -10,6 +10,7 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from bench.process.turn import turn
 from bench.process.workers import Ended, Worker
 
 LIVE_WORKERS = 4  # in one window, the anchor among them
@@ -64,6 +65,8 @@ def interleave(
 ) -> None:
     """Warm every entry up, then time them in rounds; medians, typical times and failures land on the entries.
 
+    Holds the machine's turn for timing, so that two runs on one machine never time at once.
+
     Args:
         entries: at most ``LIVE_WORKERS`` open workers.
         rounds: how many rounds, fewer where calls are slow.
@@ -72,15 +75,16 @@ def interleave(
         timeout_s: the limit of one block, served time: waiting for one's turn does not count.
         on_round: called with (rounds done, rounds planned).
     """
-    for entry in entries:
-        _attempt(entry, lambda e: _warm_up(e, timeout_s))
-    slowest_s = max((sum(e.typical_s.values()) for e in entries if e.failure is None), default=0.0)
-    planned = min(rounds, max(FEWEST_ROUNDS, int(budget_s / max(slowest_s, 1e-9))))
-    for index in range(planned):
-        for entry in order_of_round(entries, index):
-            _attempt(entry, lambda e: _block(e, block_s, timeout_s))
-        if on_round is not None:
-            on_round(index + 1, planned)
+    with turn():
+        for entry in entries:
+            _attempt(entry, lambda e: _warm_up(e, timeout_s))
+        slowest_s = max((sum(e.typical_s.values()) for e in entries if e.failure is None), default=0.0)
+        planned = min(rounds, max(FEWEST_ROUNDS, int(budget_s / max(slowest_s, 1e-9))))
+        for index in range(planned):
+            for entry in order_of_round(entries, index):
+                _attempt(entry, lambda e: _block(e, block_s, timeout_s))
+            if on_round is not None:
+                on_round(index + 1, planned)
 
 
 def order_of_round(entries: Sequence[Entry], index: int) -> list[Entry]:
