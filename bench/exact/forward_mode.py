@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -54,14 +55,22 @@ def score_matching(model: Any, x: Tensor, v: Tensor | None, order: int) -> Itera
         yield _along(s, e)(x)[:, i]
 
 
+def log_likelihood(model: Any, x: Tensor, v: Tensor | None, order: int) -> Iterator[Tensor]:
+    """−log p(x) of a flow, with the log-determinant of its whole Jacobian, row by row, by dual numbers."""
+    jacobian = torch.func.vmap(torch.func.jacfwd(lambda row: model.transform(row)[0]))(x)
+    y = model.transform(x)[0]
+    constant = 0.5 * x.shape[1] * math.log(2.0 * math.pi)
+    yield 0.5 * y.square().sum(-1) + constant - torch.linalg.slogdet(jacobian).logabsdet
+
+
 def terms(model: Any, quantity: str, order: int) -> Callable[..., Iterator[Tensor]] | None:
     """The terms of a quantity, or None where this route does not serve."""
     has_density = hasattr(model, "log_density")
     serves = {
-        "directional": has_density and order <= 6,
+        "directional": has_density and order <= min(6, getattr(model, "largest_order", 6)),
         "laplacian": has_density and order in (2, 4),
         "score_matching": True,
-        "log_likelihood": False,
+        "log_likelihood": hasattr(model, "transform"),
     }
     if not serves[quantity]:
         return None

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bench.exact import forward_laplacian, forward_mode, per_term, taylor_series
+from bench.exact import conditional_scores, forward_laplacian, forward_mode, per_term, taylor_series
 
 Terms = Callable[[nn.Module, Tensor, Tensor | None], Iterator[Tensor]]
-ROUTES = ("closed_form", "by_layers", "reverse", "forward")
+ROUTES = ("closed_form", "by_layers", "separate_leaf", "reverse", "forward")
 MEMORY_BYTES = 2**28
 
 
@@ -21,8 +21,9 @@ def exact_gradient(
     """The values at the rows, and the gradient of their mean.
 
     A route says how: ``closed_form`` by the model's own formula; ``by_layers`` by Taylor series or the forward
-    Laplacian through affine and pointwise layers; ``reverse`` by reverse mode, one term of the sum at a time, never
-    more than one term's graph; ``forward`` by nested forward mode over reverse mode, one term at a time.
+    Laplacian through affine and pointwise layers; ``separate_leaf`` for autoregressive conditional scores; ``reverse``
+    by reverse mode, one term of the sum at a time, never more than one term's graph; ``forward`` by forward mode,
+    nested or over one reverse pass, one term at a time.
 
     Args:
         model: a module in float64.
@@ -79,6 +80,9 @@ def _terms(model: nn.Module, quantity: str, order: int, route: str) -> Terms | N
         return _closed_form(model, quantity, order)
     if route == "by_layers":
         return _by_layers(model, quantity, order)
+    if route == "separate_leaf":
+        serves = quantity == "score_matching" and hasattr(model, "conditional_score")
+        return conditional_scores.terms if serves else None
     return {"reverse": per_term, "forward": forward_mode}[route].terms(model, quantity, order)
 
 

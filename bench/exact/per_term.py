@@ -55,7 +55,7 @@ def terms(model: Any, quantity: str, order: int) -> Callable[..., Iterator[Tenso
     """The terms of a quantity, or None where this route does not serve."""
     has_density = hasattr(model, "log_density")
     serves = {
-        "directional": has_density and order <= 8,
+        "directional": has_density and order <= min(8, getattr(model, "largest_order", 8)),
         "laplacian": has_density and order in (2, 4),
         "score_matching": True,
         "log_likelihood": has_density,

@@ -41,6 +41,9 @@ def check(spec: ProblemSpec) -> None:
     model = registry.model(spec.model)
     if spec.activation not in ACTIVATIONS:
         raise ValueError(f"no activation called {spec.activation!r}" + close_matches(spec.activation, ACTIVATIONS))
+    if model.activations is not None and spec.activation not in model.activations:
+        allowed = ", ".join(model.activations)
+        raise ValueError(f"model {spec.model!r} needs a smooth activation, one of {allowed}; got {spec.activation!r}")
     if spec.stage not in STAGES:
         raise ValueError(f"stage has to be one of {', '.join(STAGES)}; got {spec.stage!r}")
     if model.dims is not None and spec.dim not in model.dims:

@@ -28,8 +28,8 @@ class Gaussian(nn.Module):
         """L, (D, D)."""
         return torch.tril(self.below, -1) + torch.diag(self.log_diagonal.exp())
 
-    def log_density(self, x: Tensor) -> Tensor:
-        """(B, D) to (B,)."""
+    def log_density(self, x: Tensor, constant_log_dets: bool = True) -> Tensor:
+        """(B, D) to (B,); nothing can be left out."""
         whitened = (x - self.mean) @ self.factor
         constant = self.log_diagonal.sum() - 0.5 * self.mean.numel() * math.log(2.0 * math.pi)
         return constant - 0.5 * whitened.square().sum(-1)

@@ -36,8 +36,8 @@ class GaussianMixture(nn.Module):
         constant = 0.5 * (self.log_precisions.sum(-1) - x.shape[-1] * math.log(2.0 * math.pi))
         return torch.log_softmax(self.logits, 0) + constant - 0.5 * square
 
-    def log_density(self, x: Tensor) -> Tensor:
-        """(B, D) to (B,)."""
+    def log_density(self, x: Tensor, constant_log_dets: bool = True) -> Tensor:
+        """(B, D) to (B,); nothing can be left out."""
         return torch.logsumexp(self.log_joint(x), -1)
 
     def closed_form(self, quantity: str, order: int, x: Tensor, v: Tensor | None) -> Tensor:

@@ -38,6 +38,7 @@ class Model:
         reads: which of depth, width, activation and residual it heeds.
         normalised: its log-density has its normalising constant, so that −log p is a likelihood.
         dims: None for any, or the dimensions it can have.
+        activations: None for any, or those it can have.
         origin: ``"bench"``, or the file or distribution it came from.
         source_hash: hash of a third party's file, part of what identifies cached results; empty for built-in ones.
     """
@@ -49,6 +50,7 @@ class Model:
     reads: tuple[str, ...]
     normalised: bool
     dims: tuple[int, ...] | range | None
+    activations: tuple[str, ...] | None = None
     origin: str = "bench"
     source_hash: str = ""
 
@@ -67,6 +69,7 @@ def register(
     reads: tuple[str, ...] = (),
     normalised: bool = False,
     dims: tuple[int, ...] | range | None = None,
+    activations: tuple[str, ...] | None = None,
 ) -> Callable[[Build], Build]:
     """Register a function (spec, rows, generator) → ``nn.Module`` as the model family ``name``.
 
@@ -92,7 +95,16 @@ def register(
     def decorate(build: Build) -> Build:
         origin, source_hash = _registering_for
         _models[name] = Model(
-            build, name, tuple(quantities), tuple(needs), tuple(reads), normalised, dims, origin, source_hash
+            build,
+            name,
+            tuple(quantities),
+            tuple(needs),
+            tuple(reads),
+            normalised,
+            dims,
+            activations,
+            origin,
+            source_hash,
         )
         return build
 

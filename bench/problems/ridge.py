@@ -27,9 +27,13 @@ class Ridge(LayeredEnergy):
         super().__init__(layers)
         self.derivative = ACTIVATIONS[activation].derivative
 
+    def ridge_parameters(self) -> tuple[nn.Linear, Tensor]:
+        """The inner affine map, and the outer weights a, (W,)."""
+        return self.layers[0], self.layers[2].weight[0]
+
     def closed_form(self, quantity: str, order: int, x: Tensor, v: Tensor | None) -> Tensor:
         """The exact values by formula, (B,)."""
-        inner, outer = self.layers[0], self.layers[2].weight[0]
+        inner, outer = self.ridge_parameters()
         z = inner(x)
         if quantity == "directional":
             return (outer * self.derivative(order, z) * (v @ inner.weight.T) ** order).sum(-1)

@@ -54,6 +54,8 @@ def train(model: nn.Module, rows: Tensor, content: Mapping[str, Any]) -> list[fl
         for parameter, gradient in zip(parameters, gradients, strict=True):
             parameter.grad = gradient
         optimiser.step()
+        if hasattr(model, "project"):  # back into the model's constraint set
+            model.project()
     arrays = {f"p{i}": p.detach().numpy() for i, p in enumerate(parameters)}
     cache.write_bundle(_path(content), arrays)
     return objective

@@ -64,6 +64,8 @@ def compute(
     target = _check(spec, quantity, target)
     problems.prepare(spec)
     problem = problems.build(spec)
+    if target == "mle":
+        quantity = "log_likelihood"
     route = serving(problem.model, quantity, order)[0] if route is None else route
     batch = len(problem.x)
     groups = torch.arange(batch).tensor_split(min(GROUPS, batch))
@@ -113,13 +115,15 @@ def _check(spec: ProblemSpec, quantity: str, target: str | None) -> str:
     if quantity not in problems.quantities(spec.model):
         offered = ", ".join(problems.quantities(spec.model))
         raise NotImplementedError(f"model {spec.model!r} has no {quantity}; it offers {offered}")
-    if target in ("csm", "mle") and quantity == "score_matching":
-        raise NotImplementedError(f"no exact reference for score matching with target {target!r}")
+    if target == "csm" and "conditional_scores" not in problems.needs(spec.model):
+        raise NotImplementedError(f"model {spec.model!r} has no conditional scores to match")
+    if target == "mle" and quantity == "score_matching" and "log_likelihood" not in problems.quantities(spec.model):
+        raise NotImplementedError(f"model {spec.model!r} has no likelihood: it is not normalised")
     return target
 
 
 def _content(spec: ProblemSpec, quantity: str, order: int, target: str) -> Mapping[str, Any]:
-    same = "exact" if target in ("sm", "exact", "dsm", "smoothed", "none") else target
+    same = "mle" if target == "mle" else "exact"
     return {
         "problem": {**problem_content(spec), "batch": spec.batch},
         "spec": asdict(problems.canonical(spec)),
@@ -133,6 +137,8 @@ def _content(spec: ProblemSpec, quantity: str, order: int, target: str) -> Mappi
 
 def _label(spec: ProblemSpec, quantity: str, target: str) -> str:
     name = {"score_matching": "exact sm", "log_likelihood": "exact mle"}.get(quantity, "exact")
+    if target in ("csm", "mle"):
+        name = f"exact {target}"
     extra = {
         "dsm": f"{name} on the clean data; the bias shown includes denoising's own O(σ²)",
         "smoothed": f"{name} without smoothing; the bias shown includes smoothing's own",

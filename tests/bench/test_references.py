@@ -25,6 +25,7 @@ def small(model, **changes):
 
 def cases():
     orders = [("directional", t) for t in (1, 2, 3, 4)] + [("laplacian", 2), ("laplacian", 4), ("score_matching", 2)]
+    orders.append(("log_likelihood", 0))
     for name in problems.MODELS:
         for quantity, order in orders:
             if quantity in problems.quantities(name):
@@ -33,7 +34,7 @@ def cases():
 
 @pytest.mark.parametrize(("model", "quantity", "order"), list(cases()))
 def test_routes_agree_in_value_and_gradient(model, quantity, order):
-    spec = small(model, dim=3 if order == 4 else 5, batch=4)
+    spec = small(model, dim=2 if order == 4 else 5, batch=4)
     problems.prepare(spec)
     problem = problems.build(spec)
     routes = serving(problem.model, quantity, order)

@@ -1,0 +1,148 @@
+"""Normalising flows as energies: `glow_fc`, dense linear layers, and `nice`, additive couplings."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from bench.point import ProblemSpec
+from bench.problems.registry import register
+from bench.problems.scaled_layers import Draws, hidden_layers, linear, orthogonal
+
+LEAK = 0.3
+COUPLINGS = 4
+
+
+def standard_normal(y: Tensor) -> Tensor:
+    """Its log-density at y, (B,)."""
+    return -0.5 * y.square().sum(-1) - 0.5 * y.shape[-1] * math.log(2.0 * math.pi)
+
+
+class SmoothLeaky(nn.Module):
+    """αx + (1 − α)·softplus(x), increasing with slopes between α and one."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Pointwise."""
+        return LEAK * x + (1.0 - LEAK) * nn.functional.softplus(x)
+
+    def log_slope(self, x: Tensor) -> Tensor:
+        """The logarithm of its derivative, pointwise."""
+        return torch.log(LEAK + (1.0 - LEAK) * torch.sigmoid(x))
+
+
+class DenseFlow(nn.Module):
+    """y = W_L ⋯ σ(W_1 x + b_1) ⋯ + b_L with square W, and log p(x) = log N(y) + log|det ∂y/∂x|.
+
+    The log-determinants of the linear layers are constant in x: a score needs only those of σ, a likelihood both.
+    Source of the setting: Chao, Sun, Hsu, Kira, Lee (2023), Training Energy-Based Normalizing Flow with Score-Matching
+    Objectives.
+    """
+
+    def __init__(self, linears: list[nn.Linear]) -> None:
+        super().__init__()
+        self.linears, self.leaky = nn.ModuleList(linears), SmoothLeaky()
+
+    def transform(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """y, (B, D), and the part of log|det ∂y/∂x| that depends on x, (B,)."""
+        log_det = torch.zeros_like(x[..., 0])
+        for i, layer in enumerate(self.linears):
+            if i > 0:
+                log_det = log_det + self.leaky.log_slope(x).sum(-1)
+                x = self.leaky(x)
+            x = layer(x)
+        return x, log_det
+
+    def log_density(self, x: Tensor, constant_log_dets: bool = True) -> Tensor:
+        """(B, D) to (B,); without ``constant_log_dets`` up to a constant in x, which spares O(D³)."""
+        y, log_det = self.transform(x)
+        log_density = standard_normal(y) + log_det
+        if constant_log_dets:
+            log_density = log_density + sum(torch.linalg.slogdet(layer.weight).logabsdet for layer in self.linears)
+        return log_density
+
+
+class AdditiveFlow(nn.Module):
+    """Additive couplings of alternating halves, then a diagonal scale: log|det| = Σ_i a_i, constant in x.
+
+    Source: Dinh, Krueger, Bengio (2014), NICE: Non-linear Independent Components Estimation.
+    """
+
+    def __init__(self, shifts: list[nn.Module], log_scale: Tensor) -> None:
+        super().__init__()
+        self.shifts, self.log_scale = nn.ModuleList(shifts), nn.Parameter(log_scale)
+
+    def transform(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """y, (B, D), and zeros, (B,): no part of the log-determinant depends on x."""
+        half = (x.shape[-1] + 1) // 2
+        first, second = x[..., :half], x[..., half:]
+        for i, shift in enumerate(self.shifts):
+            if i % 2 == 0:
+                second = second + shift(first)
+            else:
+                first = first + shift(second)
+        return torch.cat([first, second], -1) * self.log_scale.exp(), torch.zeros_like(x[..., 0])
+
+    def log_density(self, x: Tensor, constant_log_dets: bool = True) -> Tensor:
+        """(B, D) to (B,); without ``constant_log_dets`` up to a constant in x."""
+        log_density = standard_normal(self.transform(x)[0])
+        return log_density + self.log_scale.sum() if constant_log_dets else log_density
+
+
+QUANTITIES = ("directional", "laplacian", "score_matching", "log_likelihood")
+NEEDS = ("function", "score", "flow")
+
+
+@register("glow_fc", quantities=QUANTITIES, needs=NEEDS, reads=("depth",), normalised=True)
+def build_glow_fc(spec: ProblemSpec, rows: Tensor, generator: torch.Generator) -> nn.Module:
+    """``depth`` + 1 dense linear layers with smooth leaky activations between, so that y is of unit size on the rows.
+
+    Every weight is orthogonal plus a random tenth, and well conditioned.
+    """
+    linears, h = [], rows
+    for i in range(spec.depth + 1):
+        weight = orthogonal(spec.dim, spec.dim, generator)
+        noise = torch.randn(spec.dim, spec.dim, dtype=torch.float64, generator=generator)
+        weight = weight + (0.1 / math.sqrt(spec.dim)) * noise
+        if i > 0:
+            h = SmoothLeaky()(h)
+        z = h @ weight.T
+        size = (z - z.mean(0)).square().mean().sqrt().clamp_min(1e-12)
+        weight, z = weight / size, z / size
+        bias = 0.1 * torch.randn(spec.dim, dtype=torch.float64, generator=generator) - z.mean(0)
+        linears.append(linear(weight, bias))
+        h = z + bias
+    return DenseFlow(linears)
+
+
+@register(
+    "nice",
+    quantities=QUANTITIES,
+    needs=NEEDS,
+    reads=("depth", "width", "activation"),
+    normalised=True,
+    dims=range(2, 1_000_000),
+)
+def build_nice(spec: ProblemSpec, rows: Tensor, generator: torch.Generator) -> nn.Module:
+    """Four couplings, each a network of ``depth`` hidden layers of ``width`` units; shifts of size ½ on the rows."""
+    half = (spec.dim + 1) // 2
+    first, second = rows[:, :half], rows[:, half:]
+    shifts: list[nn.Module] = []
+    for i in range(COUPLINGS):
+        source, target = (first, second) if i % 2 == 0 else (second, first)
+        inner = ProblemSpec(dim=source.shape[1], depth=spec.depth, width=spec.width, activation=spec.activation)
+        hidden = hidden_layers(inner, Draws(inner, generator), source, 1.0)
+        shape = (target.shape[1], spec.width)
+        weight = torch.randn(shape, dtype=torch.float64, generator=generator) / math.sqrt(spec.width)
+        with torch.no_grad():
+            features = nn.Sequential(*hidden)(source)
+            shift = (features - features.mean(0)) @ weight.T
+            weight = weight * (0.5 / shift.square().mean().sqrt().clamp_min(1e-12))
+            network = nn.Sequential(*hidden, linear(weight, -weight @ features.mean(0)))
+            if i % 2 == 0:
+                second = second + network(first)
+            else:
+                first = first + network(second)
+        shifts.append(network)
+    return AdditiveFlow(shifts, 0.1 * torch.randn(spec.dim, dtype=torch.float64, generator=generator))
