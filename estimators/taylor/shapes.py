@@ -35,7 +35,7 @@ def align(frame: Frame, items: Sequence[Any]) -> tuple[list[Tensor], tuple[bool,
     present = tuple(
         any(item.present[k] for item in items if belongs(item, frame)) or k == 0 for k in range(frame.order + 1)
     )
-    reference = next(item for item in items if belongs(item, frame))
+    rows = [item.rows for item in items if belongs(item, frame)]  # first: this may settle the number of directions
     aligned = []
     for item in items:
         if belongs(item, frame):
@@ -46,7 +46,7 @@ def align(frame: Frame, items: Sequence[Any]) -> tuple[list[Tensor], tuple[bool,
                 aligned.append(item.rows)
             continue
         if not isinstance(item, (Tensor, Series)):
-            item = torch.as_tensor(item, dtype=reference.dtype, device=reference.device)
+            item = torch.as_tensor(item, dtype=rows[0].dtype, device=rows[0].device)
         zeros = sum(frame.count(k) for k in range(1, frame.order + 1) if present[k])
         value = item.unsqueeze(0)
         aligned.append(torch.cat([value, value.new_zeros(zeros, *item.shape)]) if zeros else value)

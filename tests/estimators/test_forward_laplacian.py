@@ -40,6 +40,20 @@ def _check(f, net, x, relative=1e-12, **options):
         torch.testing.assert_close(p, q, rtol=relative, atol=relative)
 
 
+@pytest.mark.parametrize("first", [nn.ELU, nn.ReLU, nn.LeakyReLU, nn.GELU, lambda: nn.LayerNorm(4)])
+def test_whatever_operation_comes_first_after_the_affine_map(first):
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(9, 4), first(), nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 1)).double()
+    x = torch.randn(4, 9, dtype=torch.float64)
+    compressed, all_columns = (
+        estimators.get("forward_laplacian")(net, x, compress=compress) for compress in (True, False)
+    )
+    parameters = list(net.parameters())
+    torch.testing.assert_close(compressed, all_columns, rtol=1e-12, atol=1e-12)
+    for p, q in zip(_gradients(compressed, parameters), _gradients(all_columns, parameters), strict=True):
+        torch.testing.assert_close(p, q, rtol=1e-12, atol=1e-12)
+
+
 def _duplicate_rows(weight):
     weight[1] = weight[0]
 
