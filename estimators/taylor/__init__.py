@@ -3,6 +3,7 @@
 from estimators.taylor import activations as activations
 from estimators.taylor import affine as affine
 from estimators.taylor import arithmetic as arithmetic
+from estimators.taylor import attention as attention
 from estimators.taylor import elementary as elementary
 from estimators.taylor import piecewise as piecewise
 from estimators.taylor import powers as powers

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -164,25 +164,6 @@ def _standardised(x: Series, dims: list[int], eps: float) -> Series:
 def _affine(x: Series, weight: Any, bias: Any) -> Series:
     x = x if weight is None else x * weight
     return x if bias is None else x + bias
-
-
-@rule(F.scaled_dot_product_attention)
-def scaled_dot_product_attention(
-    query: Any,
-    key: Any,
-    value: Any,
-    attn_mask: Any = None,
-    dropout_p: float = 0.0,
-    is_causal: bool = False,
-    scale: float | None = None,
-    enable_gqa: bool = False,
-) -> Series:
-    if dropout_p or enable_gqa or is_causal or (attn_mask is not None and attn_mask.dtype == torch.bool):
-        raise unsupported(F.scaled_dot_product_attention, "dropout, grouped heads and masks other than additive ones")
-    scale = query.shape[-1] ** -0.5 if scale is None else scale
-    logits = torch.matmul(query, torch.transpose(key, -2, -1)) * scale
-    logits = logits if attn_mask is None else logits + attn_mask
-    return cast(Series, torch.matmul(torch.softmax(logits, -1), value))
 
 
 @rule(F.dropout)

@@ -1,6 +1,7 @@
 """The truncated Taylor series type: ordinary PyTorch functions run on it through ``__torch_function__``.
 
-A plain class, not a Tensor subclass: it carries no storage of its own to keep in step, and a dispatch costs 2–3 µs.
+A plain class, not a Tensor subclass: it carries no storage of its own to keep in step, and a dispatch costs 2–3 µs. A
+function that asks ``isinstance(x, torch.Tensor)`` therefore hears no.
 All coefficients lie in one tensor of rows, so that a linear map is one call (one GEMM) for the whole series.
 """
 
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from estimators.taylor.frame import Coefficients, Frame
 
+_KINDS = ("is_nested", "is_sparse", "is_quantized", "is_meta", "is_cpu", "is_mps", "is_xpu", "layout", "is_leaf")
 _rules: dict[Callable[..., Any], Callable[..., Any]] = {}
 
 
@@ -153,6 +155,8 @@ class Series:
         return _call(operation, args, kwargs or {})
 
     def __getattr__(self, name: str) -> Any:
+        if name in _KINDS:
+            return getattr(self.rows, name)
         method = getattr(Tensor, name, None)
         if method is None or not callable(method):
             raise AttributeError(f"a Taylor series has no attribute {name!r}")
@@ -202,6 +206,23 @@ class Series:
 
     def __abs__(self):
         return _call(torch.abs, (self,), {})
+
+    def __mod__(self, other):
+        return _call(torch.remainder, (self, other), {})
+
+    def __floordiv__(self, other):
+        return _call(torch.floor_divide, (self, other), {})
+
+    def __setitem__(self, index, item):
+        raise unsupported(Tensor.__setitem__, "it changes its argument; use torch.cat, torch.stack or torch.where")
+
+    __hash__ = object.__hash__
+
+    def __eq__(self, other):
+        return _call(torch.eq, (self, other), {})
+
+    def __ne__(self, other):
+        return _call(torch.ne, (self, other), {})
 
     def __lt__(self, other):
         return _call(torch.lt, (self, other), {})

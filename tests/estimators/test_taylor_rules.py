@@ -290,6 +290,38 @@ def test_modules_of_every_kind():
             _assert_close(p, q)
 
 
+@pytest.mark.parametrize("batch_first", [True, False])
+def test_multi_head_attention(batch_first):
+    torch.manual_seed(0)
+    attention = nn.MultiheadAttention(D, 2, batch_first=batch_first).double().eval()
+    x, v = _points()
+
+    def f(z):
+        tokens = _square(z) if batch_first else _square(z).transpose(0, 1)
+        out, weights = attention(tokens, tokens, tokens)
+        return ((out if batch_first else out.transpose(0, 1)) ** 2).sum((1, 2)) + weights[:, 0, 0]
+
+    expected = _nested(f, x, v, 3)
+    series = along(f, x, v.unsqueeze(0), 3)
+    for k in range(4):
+        _assert_close(series.coefficient(k)[0] * math.factorial(k), expected[k])
+
+
+def test_comparisons_and_assignments_are_not_silently_wrong():
+    x, v = _points()
+    seen = along(lambda z: torch.where(z == x, z * z, z), x, v.unsqueeze(0), 2)
+    _assert_close(seen.coefficient(2)[0], v * v)
+
+    def assigns(z):
+        z[:, 0] = 0.0
+        return z
+
+    with pytest.raises(NotImplementedError, match="torch.cat, torch.stack or torch.where"):
+        along(assigns, x, v.unsqueeze(0), 2)
+    with pytest.raises(NotImplementedError, match=r"no Taylor rule for torch\.remainder"):
+        along(lambda z: z % 2, x, v.unsqueeze(0), 2)
+
+
 def test_an_operation_without_a_rule_is_named_with_the_way_to_add_one():
     x, v = _points()
     with pytest.raises(NotImplementedError, match=r"no Taylor rule for torch\.special\.bessel_j0; add one with @"):
