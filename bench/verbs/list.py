@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -84,29 +85,54 @@ def _sweeps() -> list[dict[str, str]]:
     return titles
 
 
+_WIDE = 120
+_HEADS = ("estimator", "target", "bias", "random", "needs", "orders")
+
+
+def _cells(estimator: Estimator) -> tuple[str, ...]:
+    bias = f"O({estimator.step}^{estimator.bias_order})" if estimator.bias == "vanishing" else estimator.bias
+    orders = "any" if estimator.orders == "any" else ", ".join(map(str, estimator.orders))
+    return estimator.name, estimator.target, bias, "yes" if estimator.stochastic else "no", estimator.needs, orders
+
+
+def _options(estimator: Estimator) -> str:
+    return ", ".join(f"{name}={value}" for name, value in estimator.options.items())
+
+
+def _lines(found: list[Estimator]) -> str:
+    """The table for narrow terminals: the options of an estimator on a line of their own."""
+    rows = [_cells(estimator) for estimator in found]
+    widths = [max(map(len, column)) for column in zip(_HEADS, *rows, strict=True)]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(_HEADS, widths, strict=True)).rstrip()]
+    lines.append("─" * min(80, sum(widths) + 2 * len(widths) - 2))
+    for estimator, row in zip(found, rows, strict=True):
+        lines.append("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        indented = {"initial_indent": "    ", "subsequent_indent": "    "}
+        lines += textwrap.wrap(_options(estimator), 80, break_on_hyphens=False, **indented)  # type: ignore[arg-type]
+    return "\n".join(lines) + "\n"
+
+
 def _print(found: list[Estimator]) -> None:
     from bench.verbs._table import console as make_console
     from bench.verbs._table import table as make_table
 
     console = make_console()
     for quantity in dict.fromkeys(estimator.quantity for estimator in found):
-        table = make_table(
-            quantity, "estimator", "target", "bias", "random", "needs", "orders", "options", wrap=("options",)
-        )
-        mine = [e for e in found if e.quantity == quantity]
-        table.columns[-1].min_width = max((len(f"{k}={v},") for e in mine for k, v in e.options.items()), default=1)
-        for e in mine:
-            bias = f"O({e.step}^{e.bias_order})" if e.bias == "vanishing" else e.bias
-            orders = e.orders if e.orders == "any" else ", ".join(map(str, e.orders))
-            options = ", ".join(f"{k}={v}" for k, v in e.options.items())
-            table.add_row(e.name, e.target, bias, "yes" if e.stochastic else "no", e.needs, orders, options or "–")
-        console.print(table)
+        mine = [estimator for estimator in found if estimator.quantity == quantity]
+        if console.width >= _WIDE:
+            table = make_table(quantity, *_HEADS, "options", wrap=("options",))
+            for estimator in mine:
+                table.add_row(*_cells(estimator), _options(estimator) or "–")
+            console.print(table)
+        else:
+            console.print(f"{quantity}\n", style="bold")
+            console.print(_lines(mine), soft_wrap=True)
     facts = _problems()
     table = make_table("models", "model", "serves", "offers", "heeds", wrap=("serves", "offers", "heeds"))
     for model in facts["models"]:
         table.add_row(*(", ".join(v) if isinstance(v, list) else v for k, v in model.items() if k != "origin"))
     console.print(table)
-    console.print(f"data: {', '.join(facts['data'])}\nactivations: {', '.join(facts['activations'])}\n", soft_wrap=True)
+    console.print(f"data: {', '.join(facts['data'])}\nactivations: {', '.join(facts['activations'])}\n")
     table = make_table("sweeps", "sweep", "what it shows", wrap=("what it shows",))
     for sweep in _sweeps():
         table.add_row(sweep["name"], sweep["title"])
