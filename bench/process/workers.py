@@ -155,7 +155,7 @@ class Launcher:
 class ForkServer(Launcher):
     """Forks workers from one warm process: for CPU points."""
 
-    def __init__(self) -> None:
+    def __init__(self, environment: dict[str, str] | None = None) -> None:
         ours, theirs = Channel.pair()
         self._channel = ours
         self._exits: dict[int, int] = {}
@@ -170,7 +170,7 @@ class ForkServer(Launcher):
             stdin=subprocess.DEVNULL,
             stdout=self._errors,
             stderr=self._errors,
-            env={**os.environ, "OMP_WAIT_POLICY": "PASSIVE"},
+            env={**os.environ, "OMP_WAIT_POLICY": "PASSIVE", **(environment or {})},
             start_new_session=True,
         )
         theirs.close()

@@ -82,9 +82,13 @@ class BlockSums:
             self._cosines += float(draw @ self.reference) / (length * self.norm) if length else 0.0
         self.added += 1
 
+    def means(self) -> Tensor:
+        """The means b_k of d over the full blocks, (K', P); K' = K once all draws are added."""
+        return self._sums[: min(self.blocks, self.added // self.block_size)] / self.block_size
+
     def gram(self) -> Tensor:
-        """b_i·b_j of the means b_k of the full blocks, (K', K') on the CPU; K' = K once all draws are added."""
-        means = self._sums[: min(self.blocks, self.added // self.block_size)] / self.block_size
+        """b_i·b_j of the means of the full blocks, (K', K') on the CPU."""
+        means = self.means()
         return (means @ means.T).cpu()
 
     def bias(self, level: float = 0.95) -> BiasInterval:

@@ -1,0 +1,280 @@
+"""What `diff` names: planted changes between commits and between stores, and nothing where nothing changed."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.__main__ import main
+from bench.columns import COLUMNS
+from bench.diff import between_commits, between_stores
+from bench.diff.change import memory_change
+from bench.diff.commits import DiffError
+from bench.diff.gradient import gradient_change
+from bench.diff.stores import environment_differences
+from bench.store import Store
+from bench.sweep import load
+
+ROOT = Path(__file__).resolve().parents[2]
+PLANTED = {  # estimator: (its file, what happens to its result, the word for it)
+    "ssm": (
+        "score_matching",
+        "until = time.perf_counter() + 0.003\n    while time.perf_counter() < until: pass",
+        "slower",
+    ),
+    "taylor_ssm": ("score_matching", "result.ballast = torch.zeros(2**18)", "heavier"),
+    "hutchinson": ("laplacian", "result = 1.01 * result", "more biased"),
+}
+WRAPPER = """
+
+import time
+
+_unplanted = {name}.function
+
+
+def _planted(*args, **options):
+    result = _unplanted(*args, **options)
+    {change}
+    return result
+
+
+object.__setattr__({name}, "function", _planted)
+"""
+
+
+def _git(repository, *arguments):
+    command = [
+        "git",
+        "-C",
+        str(repository),
+        "-c",
+        "user.name=test",
+        "-c",
+        "user.email=test@example.invalid",
+        *arguments,
+    ]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory):
+    """A repository of `estimators` with two commits: the second has planted changes and lacks fd_ssm."""
+    folder = tmp_path_factory.mktemp("repository")
+    shutil.copytree(ROOT / "estimators", folder / "estimators", ignore=shutil.ignore_patterns("__pycache__"))
+    _git(folder, "init", "-q", "-b", "main")
+    _git(folder, "add", "-A")
+    _git(folder, "commit", "-q", "-m", "old")
+    _git(folder, "tag", "old")
+    for name, (room, change, _) in PLANTED.items():
+        with (folder / "estimators" / room / f"{name}.py").open("a") as file:
+            file.write(WRAPPER.format(name=name, change=change))
+    (folder / "estimators" / "score_matching" / "fd_ssm.py").unlink()
+    _git(folder, "commit", "-qam", "new")
+    _git(folder, "tag", "new")
+    return folder
+
+
+def _points(*names):
+    return [point for point in load("smoke").points() if point.estimator in names]
+
+
+@pytest.fixture(scope="module")
+def changes(repository):
+    """{(estimator, measure): change} of all that was planted, and of what was not."""
+    points = _points(*PLANTED, "fd_ssm", "sm_exact")
+    assert len(points) == 5
+    found = between_commits("old", "new", points, repository=repository, rounds=12, measure_all=True)
+    return {(change.estimator, change.measure): change for change in found}
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_a_planted_change_is_named(changes, name):
+    word = PLANTED[name][2]
+    worse = {
+        measure: changes[name, measure].word
+        for measure in ("time", "memory", "bias")
+        if changes[name, measure].is_worse
+    }
+    assert word in worse.values()
+    assert set(worse.values()) <= {word, "slower"}  # a ballast takes time, too
+
+
+def test_a_bias_of_one_percent_is_measured_as_such(changes):
+    bias = changes["hutchinson", "bias"]
+    assert bias.low <= 0.0102
+    assert bias.high >= 0.0098
+    assert "moved by" in bias.note
+
+
+def test_unchanged_code_names_nothing(changes):
+    found = [changes["sm_exact", measure] for measure in ("time", "memory", "bias")]
+    assert not any(change.is_change for change in found)
+    assert (found[2].word, found[2].high) == ("same", 0)
+
+
+def test_a_version_without_the_estimator_is_not_comparable(changes):
+    found = [changes["fd_ssm", measure] for measure in ("time", "memory", "bias")]
+    assert {change.word for change in found} == {"not comparable"}
+    assert "new: error" in found[0].note
+    assert "no estimator called 'fd_ssm'" in found[0].note
+
+
+def test_the_same_source_is_not_measured(repository):
+    found = between_commits("old", "new", _points("hessian_trace"), repository=repository)
+    assert [change.note for change in found] == ["same source in both; not measured"] * 3
+
+
+def test_what_is_no_commit_is_refused(repository):
+    with pytest.raises(DiffError, match="'nonsense' is neither a store's file nor a commit"):
+        between_commits("nonsense", "old", _points("ssm"), repository=repository)
+
+
+def _blocks(rng, bias, noise=0.3, size=400, blocks=32):
+    exact = np.zeros(size)
+    exact[0] = 1
+    shared = noise * rng.standard_normal((blocks, size)) / np.sqrt(size)
+    return exact, exact + bias * np.eye(size)[1] + shared
+
+
+def test_gradients_with_shared_noise_show_a_small_bias():
+    exact, old = _blocks(np.random.default_rng(0), 0.0)
+    _, new = _blocks(np.random.default_rng(0), 0.01)
+    found = gradient_change("p", "e", old, new, exact)
+    assert found.word == "more biased"
+    assert found.ratio == pytest.approx(0.01)
+    assert gradient_change("p", "e", old, old, exact).word == "same"
+
+
+def test_a_bias_removed_is_less_biased():
+    exact, old = _blocks(np.random.default_rng(1), 0.3)
+    _, new = _blocks(np.random.default_rng(1), 0.0)
+    assert gradient_change("p", "e", old, new, exact).word == "less biased"
+    assert gradient_change("p", "e", new, old, exact).word == "more biased"
+    assert gradient_change("p", "e", old, new, None).word == "more biased"  # nothing shows it moved for the better
+
+
+def test_other_probes_of_the_same_law_are_no_change():
+    # 40 pairs, each falsely called with probability below 1 %; seeded
+    rng = np.random.default_rng(2)
+    words = []
+    for _ in range(40):
+        exact, old = _blocks(rng, 0.0)
+        words.append(gradient_change("p", "e", old, _blocks(rng, 0.0)[1], exact).word)
+    assert words.count("unclear") >= 39
+
+
+def test_deterministic_gradients_are_compared_exactly():
+    exact = np.ones((1, 4))
+    assert gradient_change("p", "e", exact, exact * 1.02, exact[0]).word == "more biased"
+    assert gradient_change("p", "e", exact * 1.02, exact, exact[0]).word == "less biased"
+    assert gradient_change("p", "e", exact, exact * (1 + 1e-7), exact[0]).word == "same"
+
+
+def test_gradients_that_cannot_be_compared():
+    a = np.ones((4, 3))
+    assert gradient_change("p", "e", a, np.ones((4, 5)), None).word == "not comparable"
+    assert gradient_change("p", "e", a, a * np.nan, None).word == "not comparable"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "word"),
+    [
+        (10**6, 1_100_000, "heavier"),
+        (10**6, 900_000, "lighter"),
+        (10**6, 1_005_000, "same"),
+        (1000, 2000, "same"),
+        (10, None, "not comparable"),
+    ],
+)
+def test_memory(old, new, word):
+    assert memory_change("p", "e", old, new).word == word
+
+
+MACHINE = {"cpu": "a", "cores_logical": 2, "gpus": [], "torch": "2.13.0", "governor": "performance"}
+
+
+def _row(step=1.0, seed=0, **changed):
+    rng = np.random.default_rng(seed)
+    anchor = 0.01 * np.exp(rng.normal(0, 0.1, 15))
+    row = {column.name: None for column in COLUMNS} | {
+        "estimator": "ssm",
+        "options": {"probes": 1},
+        "model": "mlp",
+        "dim": 16,
+        "outcome": "ok",
+        "method_version": "1",
+        "commit": "c",
+        "machine": json.dumps(MACHINE),
+        "time_step_s": 0.02 * step,
+        "time_samples": list(2 * step * anchor * np.exp(rng.normal(0, 0.01, 15))),
+        "extra": {"anchor_samples": list(anchor)},
+        "peak_step_bytes": 10**6,
+        "grad_bias": 0.01,
+        "grad_bias_low": 0.008,
+        "grad_bias_high": 0.012,
+    }
+    return {**row, **changed}
+
+
+def _words(old, new):
+    return {change.measure: change.word for change in between_stores([old], [new])}
+
+
+def test_stores_compare_through_their_anchors():
+    same = {"time": "same", "memory": "same", "bias": "same"}
+    assert _words(_row(), _row(seed=1)) == same
+    assert _words(_row(), _row(1.2, seed=1)) == same | {"time": "slower"}
+    assert _words(_row(1.2), _row(seed=1)) == same | {"time": "faster"}
+    # twice as slow a machine that day: anchor and step alike
+    slow = _row(seed=1)
+    slow["time_samples"] = [2 * t for t in slow["time_samples"]]
+    slow["extra"] = {"anchor_samples": [2 * t for t in slow["extra"]["anchor_samples"]]}
+    assert _words(_row(), slow) == same
+    assert _words(_row(), _row(peak_step_bytes=2 * 10**6))["memory"] == "heavier"
+    assert _words(_row(), _row(grad_bias=0.03, grad_bias_low=0.02, grad_bias_high=0.04))["bias"] == "more biased"
+
+
+def test_stores_say_what_cannot_be_compared():
+    other = _row(machine=json.dumps({**MACHINE, "cpu": "b"}))
+    assert _words(_row(), other) == {"time": "not comparable", "memory": "same", "bias": "same"}
+    assert environment_differences([_row()], [other]) == ["cpu: a → b"]
+    assert environment_differences([_row()], [_row()]) == []
+    assert set(_words(_row(), _row(method_version="2")).values()) == {"not comparable"}
+    assert set(_words(_row(), _row(outcome="timeout")).values()) == {"not comparable"}
+    assert set(_words(_row(outcome="timeout"), _row(outcome="timeout")).values()) == {"same"}
+    assert _words(_row(), _row(extra=None))["time"] == "not comparable"
+    changes = between_stores([_row()], [_row(dim=64)])
+    assert [change.note for change in changes] == ["the new store does not hold it"] * 3 + [
+        "the old store does not hold it"
+    ] * 3
+
+
+def test_the_verb_on_stores(tmp_path, capsys):
+    paths = []
+    for name, row in (("old", _row()), ("new", _row(1.5, seed=1))):
+        path = tmp_path / f"{name}.sqlite"
+        with Store(path) as store:
+            store.put({**row, "key": name})
+        paths.append(str(path))
+    assert main(["diff", *paths, "--fail-on", "heavier"]) == 0
+    output = capsys.readouterr().out
+    assert "slower" in output
+    assert "1 slower, 2 same" in output
+    assert main(["diff", *paths, "--fail-on", "slower,heavier"]) == 1
+
+
+def test_the_verbs_mistakes_are_one_line(tmp_path, capsys):
+    for arguments, message in (
+        (["HEAD", "no-such-commit"], "'no-such-commit' is neither a store's file nor a commit"),
+        (["HEAD", "HEAD", "--estimators", "smm"], "sweep smoke has no estimator 'smm'"),
+        (["HEAD", "HEAD", "--fail-on", "worse"], "no verdict called 'worse'; allowed: slower, heavier, biased"),
+        (["HEAD", "HEAD", "--sweep", "smokey"], "smoke"),
+        (["HEAD", str(ROOT / "pyproject.toml")], "two stores or two commits"),
+    ):
+        assert main(["diff", *arguments]) == 2
+        error = capsys.readouterr().err.strip()
+        assert message in error
+        assert "\n" not in error.strip().splitlines()[-1]
