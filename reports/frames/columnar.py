@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import math
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 
@@ -20,40 +20,59 @@ def columnar(frame: pd.DataFrame, digits: int = 6) -> dict[str, Any]:
 
     Infinities and NaN become null. Numbers keep `digits` significant digits.
     """
-    return {"length": len(frame), "columns": {name: _column(list(frame[name]), digits) for name in frame.columns}}
+    return {"length": len(frame), "columns": {name: _column(frame[name], digits) for name in frame.columns}}
 
 
-def _column(values: list[Any], digits: int) -> dict[str, Any]:
-    plain = [_plain(value, digits) for value in values]
-    codes: dict[Any, int] = {}
-    for value in plain:
-        codes.setdefault((type(value), value), len(codes))
-    distinct = [value for _, value in codes]
+def _column(column: pd.Series, digits: int) -> dict[str, Any]:
+    if pd.api.types.is_bool_dtype(column.dtype) or not pd.api.types.is_numeric_dtype(column.dtype):
+        codes, distinct = _by_code(column)
+    else:
+        rounded = _rounded(column.to_numpy(dtype=np.float64, na_value=np.nan), digits)
+        codes, distinct = pd.factorize(rounded, use_na_sentinel=False)
+        distinct = [_number(value) for value in distinct.tolist()]
+        if len(distinct) > max(16, len(rounded) // 8):
+            return {"numbers": [_number(value) for value in rounded.tolist()]}
     if len(distinct) <= 1:
         return {"constant": distinct[0] if distinct else None}
-    numeric = all(isinstance(value, int | float | None) and not isinstance(value, bool) for value in distinct)
-    if numeric and len(distinct) > max(16, len(plain) // 8):
-        return {"numbers": plain}
-    return {"values": distinct, "codes": [codes[type(value), value] for value in plain]}
+    return {"values": distinct, "codes": codes.tolist()}
 
 
-def _plain(value: Any, digits: int) -> Any:
-    if value is None or value is pd.NA:
+def _by_code(column: pd.Series) -> tuple[np.ndarray, list[Any]]:
+    """Words, flags and nested values; types are kept apart, so that True and 1 differ."""
+    seen: dict[tuple[type, Any], int] = {}
+    codes = np.empty(len(column), dtype=np.int64)
+    for place, value in enumerate(column.tolist()):
+        plain = _plain(value)
+        codes[place] = seen.setdefault((type(plain), plain), len(seen))
+    return codes, [value for _, value in seen]
+
+
+def _rounded(values: np.ndarray, digits: int) -> np.ndarray:
+    """To so many significant digits; infinities become NaN."""
+    values = np.where(np.isfinite(values), values, np.nan)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        places = digits - 1 - np.floor(np.log10(np.abs(values)))
+        scale = 10.0 ** np.abs(places)
+        rounded = np.where(places >= 0, np.round(values * scale) / scale, np.round(values / scale) * scale)
+    return np.where(np.isfinite(rounded), rounded, values)
+
+
+def _number(value: float) -> float | int | None:
+    if value != value:
         return None
-    if isinstance(value, bool | str):
+    return int(value) if value == int(value) and abs(value) < 2**53 else value
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, str | bool | int) or value is None:
         return value
+    if value is pd.NA or value != value:
+        return None
     if isinstance(value, dict | list | tuple):
         return json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
     if hasattr(value, "item"):
-        value = value.item()
-        return _plain(value, digits)
-    if isinstance(value, float):
-        if not math.isfinite(value):
-            return None
-        if value == int(value) and abs(value) < 2**53:
-            return int(value)
-        return float(f"{value:.{digits}g}")
-    return value if isinstance(value, int) else str(value)
+        return _plain(value.item())
+    return value if isinstance(value, float) and abs(value) != np.inf else str(value)
 
 
 def embedded(value: Any) -> str:

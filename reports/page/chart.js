@@ -5,7 +5,7 @@ function makeChart(figure, report) {
   const legend = figure.querySelector(".legend");
   const name = figure.dataset.figure;
   const spec = report.specs[figure.dataset.spec ?? name];
-  let view = null, starting = false, visible = false, latest = null, drawn = null;
+  let view = null, starting = false, latest = null, drawn = null;
 
   // The rows and settings of `content`, as Vega's signals and data.
   function settingsOf({ settings, height }) {
@@ -31,7 +31,7 @@ function makeChart(figure, report) {
   }
 
   function draw() {
-    if (!visible || !latest || latest === drawn) return;
+    if (!latest || latest === drawn) return;
     figure.querySelector(".nothing").textContent = latest.nothing || "Nothing to draw in this selection.";
     if (latest.points.length === 0) return;
     if (!view) return void (starting || start());
@@ -58,16 +58,10 @@ function makeChart(figure, report) {
     legend.replaceChildren(...names.map((n) => element("span", { title: shown(n, 400) }, markerIcon(marks[n]), shown(n, 32))));
   }
 
-  new IntersectionObserver((entries) => {
-    visible = entries.some((entry) => entry.isIntersecting);
-    draw();
-  }, { rootMargin: "300px" }).observe(figure);
-  window.addEventListener("beforeprint", () => { visible = true; draw(); });
-
   return {
+    stale: () => { figure.dataset.drawn = "no"; },
     update(content) {
       latest = content;
-      figure.dataset.drawn = "no";
       figure.classList.toggle("empty", content.points.length === 0);
       draw();
       drawTold(content);

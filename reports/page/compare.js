@@ -43,6 +43,5 @@ function drawCompare(place, report) {
         element("td", { className: "number" }, `${percent(c.rmse[a])} and ${percent(c.rmse[b])}`));
     }));
   }
-  state.listen(refresh);
-  refresh(state.values);
+  followVisible(place, state, refresh);
 }

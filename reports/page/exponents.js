@@ -16,6 +16,5 @@ function drawExponents(table, report) {
     }));
     table.hidden = fits.length === 0;
   }
-  state.listen(refresh);
-  refresh(state.values);
+  followVisible(table.parentElement, state, refresh);
 }

@@ -41,8 +41,12 @@ function drawFilters(place, report) {
     state.set({ hide: hiddenText(hidden) });
   }
 
-  function refresh(view) {
-    const quantity = selection.rows({ quantity: view.quantity ?? ALL }, [], true);
+  let listed = null, quantity = [];
+
+  // The choices depend on the quantity alone.
+  function offer(view) {
+    listed = view.quantity ?? ALL;
+    quantity = selection.rows({ quantity: listed }, [], true);
     for (const facet of selection.live) {
       const among = facet === "quantity" ? quantity.length ? selection.rows({}, [], true) : [] : quantity;
       const options = selection.sorted(facet, among);
@@ -50,9 +54,13 @@ function drawFilters(place, report) {
         ...(facet === "quantity" ? [] : [element("option", { value: ALL }, "all")]),
         ...options.map((value) => element("option", { value }, facet === "machine" ? machineName(value) : shown(value.replace(/_/g, " "), 40))),
       );
-      selects[facet].value = view[facet];
       selects[facet].parentElement.hidden = options.length < 2;
     }
+  }
+
+  function refresh(view) {
+    if (listed !== (view.quantity ?? ALL)) offer(view);
+    for (const facet of selection.live) selects[facet].value = view[facet];
     const hidden = hiddenNames(view);
     const names = [...new Set(quantity.map((i) => data.columns.estimator[i]))].sort();
     list.replaceChildren(...names.map((name) => {

@@ -19,9 +19,8 @@ function startReport() {
   drawVerdict(document.getElementById("verdict"), report);
   for (const figure of document.querySelectorAll("figure[data-figure]")) {
     const chart = makeChart(figure, report);
-    const refresh = (view) => chart.update(FIGURES[figure.dataset.figure](report, view));
-    report.state.listen(refresh);
-    refresh(report.state.values);
+    report.state.listen(chart.stale);
+    followVisible(figure, report.state, (view) => chart.update(FIGURES[figure.dataset.figure](report, view)));
   }
   for (const control of document.querySelectorAll("select[data-state]")) {
     control.addEventListener("change", () => report.state.set({ [control.dataset.state]: control.value }));

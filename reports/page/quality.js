@@ -26,6 +26,5 @@ function drawQuality(place, report) {
       element("td", { className: "number" }, seconds(c.time_step_s[i])), element("td", {}, flags.join("; ")))));
     place.querySelector(".note").textContent = flagged.length > MOST_FLAGGED ? `The ${MOST_FLAGGED} widest of ${flagged.length}.` : "";
   }
-  state.listen(refresh);
-  refresh(state.values);
+  followVisible(place, state, refresh);
 }

@@ -70,6 +70,5 @@ function drawTable(place, report) {
     place.querySelector(".previous").disabled = page === 0;
     place.querySelector(".next").disabled = page === pages - 1;
   }
-  state.listen(() => { page = 0; collect(); });
-  collect();
+  followVisible(place, state, () => { page = 0; collect(); });
 }

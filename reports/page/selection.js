@@ -8,7 +8,7 @@ const FACET_NAMES = {
   activation: "Activation", residual: "Residual", stage: "Stage", batch: "Batch", dtype: "Precision", device: "Device",
   threads: "Threads", seed: "Seed", machine: "Machine",
 };
-const ALL = "all";
+const ALL = "all", MOST_CACHED = 32;
 
 function hiddenNames(view) {
   try {
@@ -33,10 +33,20 @@ function makeSelection(data) {
     codes[facet] = own;
     values[facet] = [...seen.keys()];
   }
+  const cache = new Map();
   const live = FACETS.filter((facet) => values[facet].length > 1);
 
   // Row numbers that pass; filters named in `release` are ignored.
   function rows(view, release = [], withHidden = false) {
+    const key = JSON.stringify([live.map((facet) => (release.includes(facet) ? ALL : view[facet])), withHidden ? "" : view.hide]);
+    if (!cache.has(key)) {
+      if (cache.size >= MOST_CACHED) cache.delete(cache.keys().next().value);
+      cache.set(key, passing(view, release, withHidden));
+    }
+    return cache.get(key);
+  }
+
+  function passing(view, release, withHidden) {
     const tests = [];
     for (const facet of live) {
       if (release.includes(facet) || view[facet] === ALL || view[facet] === undefined) continue;

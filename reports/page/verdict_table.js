@@ -122,6 +122,5 @@ function drawVerdict(place, report) {
     table(view, wanted, limit);
   }
   report.answers = (size, wanted, limit) => answers(state.values, size, wanted, limit);
-  state.listen(refresh);
-  refresh(state.values);
+  followVisible(place, state, refresh);
 }

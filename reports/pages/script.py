@@ -15,6 +15,7 @@ ORDER = (
     "csv.js",
     "state.js",
     "selection.js",
+    "visible.js",
     "axes.js",
     "labels.js",
     "tooltip.js",

@@ -67,6 +67,8 @@ def test_one_set_of_filters_drives_every_figure(report, open_page):
     assert {page.evaluate(f"{columns}.dim[{row['row']}]") for row in drawn(page, "work_precision")} == {16}
     page.locator(".estimators label", has_text="hvp_loop").locator("input").uncheck()
     assert "hvp_loop" not in {row["estimator"] for row in drawn(page, "work_precision")}
+    page.locator("#table").scroll_into_view_if_needed()
+    page.wait_for_selector("#table tbody tr")
     assert "hvp_loop" not in page.locator("#table tbody").inner_text()
 
 
@@ -137,6 +139,9 @@ def test_the_table_sorts_searches_pages_and_downloads(report, open_page):
     page = open_page(report)
     page.check("#table-all")
     count = page.locator("#table .count")
+    page.wait_for_function(
+        "document.querySelector('#table .count').textContent.startsWith(window.report.data.length.toLocaleString('en'))"
+    )
     total = int(re.match(r"[\d,]+", count.inner_text()).group().replace(",", ""))
     assert total == page.evaluate("window.report.data.length")
     page.click("#table .next")

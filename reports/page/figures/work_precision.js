@@ -33,6 +33,7 @@ function workPrecision(report, view) {
       y, y_low: open ? 0 : c[yLow][i] ?? y, y_high: c[yHigh][i] ?? y, open, failed: false, outcome: "ok", text: "",
     });
   }
+  merge(points);
   points.sort((a, b) => a.x - b.x).forEach((point, rank) => { point.rank = rank; });
   if (points.length <= MOST_LABELS) for (const point of points) point.text = c.option_text[point.row];
   const rounding = view.floor === "rounding" || error === "grad_bias";
@@ -41,6 +42,27 @@ function workPrecision(report, view) {
 
 const MOST_FRONT = 400;
 const LEAST_ERROR = 1e-4; // below it the axis is cut, unless it is asked for
+
+// Beyond some hundred points, those of one label and size are merged: medians, and intervals that hold all of theirs.
+function merge(points) {
+  if (points.length <= MOST_FRONT) return;
+  const groups = new Map();
+  for (const point of points) {
+    const key = `${point.label} ${point.series} ${point.open}`;
+    if (!groups.has(key)) groups.set(key, []);
+    groups.get(key).push(point);
+  }
+  const middle = (values) => values.sort((a, b) => a - b)[values.length >> 1];
+  const ends = (group, name, pick) => group.reduce((end, p) => pick(end, p[name]), group[0][name]);
+  points.length = 0;
+  for (const group of groups.values()) {
+    points.push({
+      ...group[0], x: middle(group.map((p) => p.x)), y: middle(group.map((p) => p.y)), merged: group.length,
+      x_low: ends(group, "x_low", Math.min), x_high: ends(group, "x_high", Math.max),
+      y_low: ends(group, "y_low", Math.min), y_high: ends(group, "y_high", Math.max),
+    });
+  }
+}
 
 // Domains, failures at the right edge, the minibatch floor, and the sentence for those who cannot see the plot.
 function finishErrorPlot(report, { points, failed, unit, costTitle, errorTitle, floors, rounding }) {
