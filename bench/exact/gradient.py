@@ -22,7 +22,7 @@ def exact_gradient(
 
     A route says how: ``closed_form`` by the model's own formula; ``by_layers`` by Taylor series or the forward
     Laplacian through affine and pointwise layers; ``separate_leaf`` for autoregressive conditional scores; ``reverse``
-    by reverse mode, one term of the sum at a time, never more than one term's graph; ``forward`` by forward mode,
+    by reverse mode, a few terms of the sum at a time, and never more of their graphs; ``forward`` by forward mode,
     nested or over one reverse pass, one term at a time.
 
     Args:

@@ -6,6 +6,7 @@ from bench.problems import deq as _deq  # noqa: F401
 from bench.problems import flows as _flows  # noqa: F401
 from bench.problems import gaussian as _gaussian  # noqa: F401
 from bench.problems import gaussian_mixture as _gaussian_mixture  # noqa: F401
+from bench.problems import images as _images  # noqa: F401
 from bench.problems import made as _made  # noqa: F401
 from bench.problems import mlp as _mlp  # noqa: F401
 from bench.problems import quadratic as _quadratic  # noqa: F401

@@ -9,9 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from bench import cache
+from bench.exact.gradient import exact_gradient, serving
 
 STEPS, ROWS, LEARNING_RATE = 40, 32, 3e-3
-TRAINING_VERSION = 1
+STEPS_TERM_BY_TERM, ROWS_TERM_BY_TERM = 10, 8  # where an exact step costs D second derivatives
+TRAINING_VERSION = 2
 
 
 def load(content: Mapping[str, Any]) -> list[Tensor] | None:
@@ -38,17 +40,19 @@ def restore(model: nn.Module, content: Mapping[str, Any]) -> None:
 
 
 def train(model: nn.Module, rows: Tensor, content: Mapping[str, Any]) -> list[float]:
-    """``STEPS`` steps of Adam on ½‖s‖² + tr ∇s over the rows, by exact differentiation; keep the parameters.
+    """A fixed number of steps of Adam on ½‖s‖² + tr ∇s over the rows, by exact differentiation; keep the parameters.
+
+    40 steps on 32 rows; 10 on 8 beyond 32 dimensions where there is no route but one term after the other.
 
     Returns:
         The objective before each step.
     """
-    from bench.exact.gradient import exact_gradient
-
     parameters = list(model.parameters())
     optimiser = torch.optim.Adam(parameters, lr=LEARNING_RATE)
     objective = []
-    for _ in range(STEPS):
+    one_by_one = rows.shape[1] > 32 and serving(model, "score_matching", 2)[0] == "reverse"
+    rows = rows[:ROWS_TERM_BY_TERM] if one_by_one else rows
+    for _ in range(STEPS_TERM_BY_TERM if one_by_one else STEPS):
         value, gradients = exact_gradient(model, "score_matching", 2, rows)
         objective.append(float(value.mean()))
         for parameter, gradient in zip(parameters, gradients, strict=True):
@@ -62,5 +66,4 @@ def train(model: nn.Module, rows: Tensor, content: Mapping[str, Any]) -> list[fl
 
 
 def _path(content: Mapping[str, Any]) -> Any:
-    recipe = {"steps": STEPS, "rows": ROWS, "learning_rate": LEARNING_RATE, "training_version": TRAINING_VERSION}
-    return cache.bundle_path("trained", {**content, **recipe})
+    return cache.bundle_path("trained", {**content, "training_version": TRAINING_VERSION})
