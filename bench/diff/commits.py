@@ -68,6 +68,9 @@ class CommitBench(Bench):
         super().__init__(limits, problem_files=problem_files, predict=False)
         self.folder = folder.resolve()
 
+    def __enter__(self) -> CommitBench:
+        return self
+
     def _launcher(self, kind: str) -> Launcher:
         with self._lock:
             if kind not in self._launchers:

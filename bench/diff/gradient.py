@@ -44,14 +44,16 @@ def gradient_change(
         found = bias_interval(difference @ difference.T, level)
         size, low, high = found.bias, found.low, found.high
     errors = [math.nan if exact is None else float(np.linalg.norm(g.mean(0) - exact)) / norm for g in (old, new)]
-    values = (label, estimator, "bias")
+
+    def say(word: str, note: str = "") -> Change:
+        return Change(label, estimator, "bias", word, errors[0], errors[1], size, low, high, note)
+
     if high <= BIAS_FLOOR:
-        return Change(*values, "same", *errors, size, low, high)
+        return say("same")
     if low <= BIAS_FLOOR:
-        return Change(*values, "unclear", *errors, size, low, high, "the draws cannot tell; more of them could")
+        return say("unclear", "the draws cannot tell; more of them could")
     closer = exact is not None and _moved_closer(difference, (old - exact) / norm, (new - exact) / norm, level)
-    note = f"its expected gradient moved by {100 * size:.2g} %"
-    return Change(*values, WORDS["bias"][1 if closer else 0], *errors, size, low, high, note)
+    return say(WORDS["bias"][1 if closer else 0], f"its expected gradient moved by {100 * size:.2g} %")
 
 
 def _moved_closer(difference: np.ndarray, old: np.ndarray, new: np.ndarray, level: float) -> bool:

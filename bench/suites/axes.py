@@ -22,6 +22,18 @@ ESTIMATORS: dict[str, tuple[str, ...]] = {
         "fd_ssm_vr",
         "dsm",
         "sm_forward",
+        "cp_sm",
+        "dsm_annealed",
+        "dsm_cv",
+        "dsm_sliced",
+        "fd_dsm",
+        "fd_ssm_4th",
+        "fd_ssm_one_sided",
+        "fd_ssm_score",
+        "kl_sm",
+        "sm_vmap",
+        "ssm_forward",
+        "taylor_trace_sm",
     ),
     "laplacian": (
         "hessian_trace",
@@ -55,6 +67,10 @@ ESTIMATORS: dict[str, tuple[str, ...]] = {
         "richardson",
     ),
 }
+
+# The model family that offers what an estimator needs; all others are measured on an energy.
+MODELS: dict[str, str] = {"conditional_scores": "made", "equilibrium": "deq", "flow": "glow_fc"}
+MODEL = "mlp"
 
 
 @dataclass(frozen=True)

@@ -47,11 +47,13 @@ def points() -> list[Point]:
             estimator = estimators.get(str(name))
             if estimator.quantity != quantity or not estimator.supports(int(order)):
                 continue
+            model = axes.MODELS.get(estimator.needs, axes.MODEL)
+            spec = ProblemSpec(model, dim=int(dim), depth=int(depth), width=grid.width, batch=grid.batch)
             found.append(
                 Point(
                     estimator=str(name),
                     quantity=quantity,
-                    problem=ProblemSpec(dim=int(dim), depth=int(depth), width=grid.width, batch=grid.batch),
+                    problem=spec,
                     order=int(order),
                     options=dict(estimator.options),
                     draws=grid.draws if estimator.stochastic else 1,

@@ -29,11 +29,12 @@ class _Question:
 
     def setup(self, store: str, estimator: str, dim: int, depth: int, order: int) -> None:
         """Read the row; asv shows n/a for NotImplementedError."""
-        self.row = measurement.row(store, self.quantity, estimator, dim, depth, order)
-        if self.row is None:
+        row = measurement.row(store, self.quantity, estimator, dim, depth, order)
+        if row is None:
             raise NotImplementedError(f"this commit has no {estimator} at order {order}")
-        if self.row["outcome"] in measurement.NOT_COMPARABLE:
-            raise NotImplementedError(self.row["reason"])
+        if row["outcome"] in measurement.NOT_COMPARABLE:
+            raise NotImplementedError(row["reason"])
+        self.row = row
 
     def _number(self, column: str) -> float | None:
         """The column's value; None, shown as failed, where the point failed; NaN, shown as n/a, where it has none."""

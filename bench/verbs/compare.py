@@ -54,7 +54,7 @@ def compare(names: tuple[str, ...], **settings: Any) -> None:
         listed = ", ".join(f"{point.estimator} ({point.quantity})" for point in points)
         raise click.UsageError(f"estimators of one quantity can be compared; got {listed}")
     with Bench(Limits.of_this_machine(), settings["plugins"], settings["problem_files"], predict=False) as bench:
-        rows = [None] * len(points) if settings["time_only"] else _solo(bench, points)
+        rows: list[Row | None] = [None] * len(points) if settings["time_only"] else _solo(bench, points)
         found = side_by_side(bench, points, call=settings["call"], rounds=settings["rounds"])
     if settings["as_json"]:
         click.echo(json.dumps([_as_dict(*pair) for pair in zip(found, rows, strict=True)], indent=2))
@@ -119,12 +119,13 @@ def _options(given: str, text: str) -> dict[str, Any]:
     return options
 
 
-def _solo(bench: Any, points: list[Point]) -> list[Row]:
+def _solo(bench: Any, points: list[Point]) -> list[Row | None]:
     """Memory and accuracy of each point, alone."""
     from bench import problems
 
     problems.prepare(points[0].problem)
-    rows, missing = [], {}
+    rows: list[Row | None] = []
+    missing: dict[tuple[str, int, str], str] = {}
     for point in points:
         which = (point.quantity, point.order, point.target)
         if which not in missing:
