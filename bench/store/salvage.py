@@ -1,16 +1,32 @@
-"""Read what is left of a damaged store: a file cut short still holds every row whose pages are there."""
+"""Save what is left of a damaged store: a file cut short still holds every row whose pages are there."""
 
 from __future__ import annotations
 
+import contextlib
+import json
+import os
 import shutil
 import sqlite3
 import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from bench.store.errors import StoreError
 from bench.store.values import TYPES, decode
 
 _BYTES_PER_ROW = 200  # fewer than any row takes; bounds the search where the largest id cannot be read
+
+
+@dataclass
+class Salvaged:
+    """What could be read."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    runs: list[dict[str, Any]] = field(default_factory=list)
+    replaced: list[dict[str, Any]] = field(default_factory=list)
 
 
 def is_damaged(connection: sqlite3.Connection) -> bool:
@@ -23,8 +39,39 @@ def is_damaged(connection: sqlite3.Connection) -> bool:
         raise
 
 
-def readable_rows(path: Path) -> list[dict[str, Any]]:
-    """Every row that can still be read, looked up one by one by its id; without `output` where only that is gone.
+@contextlib.contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Keep a second process from saving the same file at the same time; one that was killed at it does not count.
+
+    Raises:
+        StoreError: another process is at it.
+    """
+    mark = Path(f"{path}.recovering")
+    try:
+        if mark.exists() and not _alive(mark.read_text()):
+            mark.unlink(missing_ok=True)
+        with mark.open("x") as file:
+            file.write(str(os.getpid()))
+    except FileExistsError:
+        raise StoreError(
+            f"store {path}: damaged, and another process is saving it; run again when it is done"
+        ) from None
+    except OSError as error:
+        raise StoreError(f"store {path}: damaged, and its folder cannot be written: {error.strerror}") from None
+    try:
+        yield
+    finally:
+        mark.unlink(missing_ok=True)
+
+
+def _alive(pid: str) -> bool:
+    import psutil
+
+    return not pid.isdigit() or psutil.pid_exists(int(pid))
+
+
+def read(path: Path) -> Salvaged:
+    """Everything that can still be read, looked up one by one by its id; rows without `output` where only that is gone.
 
     A copy is read, so the file is not changed. Rows still in the write-ahead log beside it are read as well.
     """
@@ -34,11 +81,27 @@ def readable_rows(path: Path) -> list[dict[str, Any]]:
         try:
             connection.execute("PRAGMA writable_schema = ON")  # or SQLite refuses a file shorter than its header says
             ids = range(1, _largest_id(connection, copy) + 1)
-            return [row for row in (_read(connection, id_) for id_ in ids) if row is not None]
+            rows = [row for row in (_row(connection, id_) for id_ in ids) if row is not None]
+            return Salvaged(rows, list(_runs(connection)), list(_replaced(connection)))
         except sqlite3.DatabaseError:
-            return []
+            return Salvaged()
         finally:
             connection.close()
+
+
+def put_in_place(fresh: Path, path: Path) -> Path:
+    """Put a new store where the damaged one is, and return where that is kept."""
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
+    aside = path.with_name(f"{path.name}.damaged-{stamp}")
+    for suffix in ("-wal", "-shm"):
+        if Path(f"{path}{suffix}").exists():
+            os.replace(f"{path}{suffix}", f"{aside}{suffix}")  # a log of the old file would be played into the new one
+    try:
+        os.link(path, aside)  # so that at every moment there is a file under both names
+    except OSError:
+        shutil.copyfile(path, aside)
+    os.replace(fresh, path)
+    return aside
 
 
 def _copy_whole_pages(path: Path, to: Path) -> Path:
@@ -63,7 +126,7 @@ def _largest_id(connection: sqlite3.Connection, path: Path) -> int:
         return path.stat().st_size // _BYTES_PER_ROW
 
 
-def _read(connection: sqlite3.Connection, id_: int) -> dict[str, Any] | None:
+def _row(connection: sqlite3.Connection, id_: int) -> dict[str, Any] | None:
     for names in (list(TYPES), [name for name in TYPES if name not in ("extra", "output")]):
         try:
             columns = ", ".join(f'"{name}"' for name in names)
@@ -75,3 +138,16 @@ def _read(connection: sqlite3.Connection, id_: int) -> dict[str, Any] | None:
         except (sqlite3.DatabaseError, ValueError, KeyError):
             continue
     return None
+
+
+def _runs(connection: sqlite3.Connection) -> Iterator[dict[str, Any]]:
+    names = ("id", "title", "command", "started", "machine", "commit", "seeds")
+    with contextlib.suppress(sqlite3.DatabaseError, ValueError):
+        for run in connection.execute("SELECT id, title, command, started, machine, commit_id, seeds FROM runs"):
+            yield {**dict(zip(names, run, strict=True)), "seeds": json.loads(run[-1])}
+
+
+def _replaced(connection: sqlite3.Connection) -> Iterator[dict[str, Any]]:
+    with contextlib.suppress(sqlite3.DatabaseError, ValueError):
+        for (row,) in connection.execute("SELECT row FROM replaced ORDER BY id"):
+            yield json.loads(row)

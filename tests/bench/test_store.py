@@ -113,7 +113,7 @@ def test_many_rows_are_all_or_none(path):
 
 
 def test_rows_stream_in_order_across_blocks(path, monkeypatch):
-    monkeypatch.setattr("bench.store.store._PAGE", 7)
+    monkeypatch.setattr("bench.store.reading._PAGE", 7)
     with Store(path) as store:
         store.put_many((row(f"k{n}"), n % 3 > 0) for n in range(50))
         assert [r["key"] for r in store.rows()] == [f"k{n}" for n in range(50)]

@@ -86,6 +86,55 @@ def test_a_store_cut_short_gives_back_what_is_left(tmp_path, share):
     check(path)
 
 
+def test_runs_and_what_was_put_aside_are_saved_too(tmp_path):
+    path = tmp_path / "bench.sqlite"
+    with Store(path) as store:
+        number = store.begin_run("First", "run first")
+        store.put({"key": "k0", "outcome": "timeout"})
+        store.put({"key": "k0", "outcome": "ok"}, replace=True)
+    fill(path, 300)
+    os.truncate(path, path.stat().st_size // 2)
+    with Store(path) as store:
+        assert store.recovered is not None
+        assert [run["title"] for run in store.runs()] == ["First"] and store.get("k0")["run"] == number
+        assert [row["outcome"] for row in store.replaced()] == ["timeout"]
+
+
+def test_a_disk_without_room_to_save_a_damaged_store_leaves_it_as_it_is(tmp_path, monkeypatch):
+    path = tmp_path / "bench.sqlite"
+    fill(path, 50)
+    os.truncate(path, path.stat().st_size // 2)
+    before = path.read_bytes()
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("bench.store.salvage.shutil.copyfile", full)
+    with pytest.raises(StoreError, match="cannot be copied to save it: No space left on device"):
+        Store(path)
+    monkeypatch.undo()
+    assert path.read_bytes() == before
+    with Store(path) as store:  # once there is room, it is saved
+        assert store.recovered is not None and len(store) > 10
+    assert sorted(p.name.split("-")[0] for p in tmp_path.iterdir()) == ["bench.sqlite", "bench.sqlite.damaged"]
+
+
+def test_one_process_at_a_time_saves_a_damaged_store(tmp_path):
+    path = tmp_path / "bench.sqlite"
+    fill(path, 50)
+    os.truncate(path, path.stat().st_size // 2)
+    mark = tmp_path / "bench.sqlite.recovering"
+    mark.write_text(str(os.getpid()))
+    with pytest.raises(StoreError, match="another process is saving it"):
+        Store(path)
+    done = subprocess.Popen([sys.executable, "-c", ""])
+    done.wait()
+    mark.write_text(str(done.pid))  # it was killed at it
+    with Store(path) as store:
+        assert store.recovered is not None
+    assert not mark.exists()
+
+
 def test_a_store_whose_middle_is_overwritten(tmp_path):
     path = tmp_path / "bench.sqlite"
     fill(path, 200)
