@@ -67,7 +67,7 @@ def alone(path: Path) -> Iterator[None]:
 def _alive(pid: str) -> bool:
     import psutil
 
-    return not pid.isdigit() or psutil.pid_exists(int(pid))
+    return pid.isdigit() and psutil.pid_exists(int(pid))
 
 
 def read(path: Path) -> Salvaged:
