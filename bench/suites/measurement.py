@@ -6,9 +6,11 @@ import hashlib
 import itertools
 import os
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench import machine
 from bench.store import Store
 
 from . import ROOT, axes
@@ -24,8 +26,11 @@ def store_path() -> Path:
     """The store of the commit and environment that asv has installed.
 
     One for each commit, since rows of unchanged source would otherwise be taken from an earlier commit's measurement.
+    Estimators that are no commit's (edited files in an existing environment) are measured anew each time.
     """
-    commit = os.environ.get("ASV_COMMIT") or "unknown"
+    commit = os.environ.get("ASV_COMMIT") or machine.commit()
+    if not commit or commit.endswith("+"):
+        commit = datetime.now(UTC).strftime("%Y%m%d%H%M%S")
     environment = hashlib.sha256(os.environ.get("ASV_ENV_NAME", "").encode()).hexdigest()[:8]
     folder = Path(os.environ.get("ASV_CONF_DIR") or ROOT) / FOLDER
     return folder / f"{commit[:12]}-{environment}.sqlite"

@@ -158,6 +158,14 @@ def test_each_commit_has_a_store_of_its_own(monkeypatch, tmp_path):
     assert all(path.is_relative_to(tmp_path / ".asv" / "stores") for path in paths)
 
 
+def test_an_existing_environment_is_filed_under_its_commit(monkeypatch):
+    monkeypatch.delenv("ASV_COMMIT", raising=False)  # asv does not set it there
+    monkeypatch.setattr(measurement.machine, "commit", lambda: "c" * 40)
+    assert measurement.store_path().name.startswith("c" * 12 + "-")
+    monkeypatch.setattr(measurement.machine, "commit", lambda: "c" * 40 + "+")  # files edited since
+    assert not measurement.store_path().name.startswith("c")
+
+
 def test_the_configuration_pins_what_moves_numbers():
     configuration = json.loads((ROOT / "asv.conf.json").read_text())
     pinned = dict(line.split("==") for line in _requirements() if "==" in line)
