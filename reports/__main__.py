@@ -56,5 +56,20 @@ def figure(name: str, store: str, format_: str, out: str | None, where: tuple[st
     click.echo(f"figure: {path.resolve()}")
 
 
+@main.command()
+@STORE
+@click.option("--format", "format_", type=click.Choice(["markdown", "latex"]), default="markdown", show_default=True)
+@click.option("--where", multiple=True, metavar="COLUMN=VALUE", help="keep the rows with this value; may be repeated")
+def table(store: str, format_: str, where: tuple[str, ...]) -> None:
+    """Print the points as a table for a paper."""
+    from reports.frames.slice import keep
+    from reports.tables import table as written
+
+    try:
+        click.echo(written(keep(points(store_rows.load(store)), where), format_), nl=False)
+    except (ValueError, StoreError) as error:
+        raise click.UsageError(str(error)) from None
+
+
 if __name__ == "__main__":
     main()

@@ -37,19 +37,20 @@ def on_screen() -> alt.LayerChart:
 
 
 def on_paper(points: pd.DataFrame, marks: Mapping[str, Mark], cost: str = "time_step_s") -> Figure:
-    """Three panels side by side. Each holds the other two axes at their most measured value."""
-    figure, panels = paper.canvas(columns=3, width=7.2, height=3.0, sharey=True)
+    """A panel for each axis that varies; it holds the others at their most measured value."""
+    along = [axis for axis in AXES if points.loc[points["ok"], axis].nunique() > 1] or ["dim"]
+    figure, _ = paper.canvas(columns=len(along), width=1.2 + 2.2 * len(along), height=3.0, sharey=True)
     shown = []
-    for axes, (along, title) in zip(panels, AXES.items(), strict=True):
+    for axes, axis in zip(figure.axes, along, strict=True):
         held = points
         for other in AXES:
-            if other != along and held[other].notna().any():
+            if other != axis and held[other].notna().any():
                 held = held[held[other] == held[other].mode().iloc[0]]
-        frame = data(held, along, cost)
+        frame = data(held, axis, cost)
         paper.points(axes, frame, marks)
-        axes.set_xlabel(title)
+        axes.set_xlabel(AXES[axis])
         paper.logarithmic(axes, sorted(set(frame["x"])))
         shown.append(frame)
-    panels[0].set_ylabel(paper.with_unit("Step time" if cost == "time_step_s" else "Peak memory of a step", cost))
-    paper.legend(figure, panels[0], pd.concat(shown), marks)
+    figure.axes[0].set_ylabel(paper.with_unit("Step time" if cost == "time_step_s" else "Peak memory of a step", cost))
+    paper.legend(figure, figure.axes[0], pd.concat(shown), marks)
     return figure

@@ -92,6 +92,7 @@ def vega(chart: alt.Chart | alt.LayerChart, height: int = 380) -> dict[str, Any]
         )
     )
     specification = _settle(vl_convert.vegalite_to_vega(chart.to_dict(validate=False)))
+    specification.pop("$schema", None)  # an address, and the page names none
     for scale in specification["scales"]:
         low = scale.get("domainMin", {}).get("signal", "")
         if low.endswith("_domain[0]"):

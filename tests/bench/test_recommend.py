@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from bench.recommend import Question, recommend
 from bench.recommend.accuracy import calls_needed, sure_bias
+from bench.recommend.holdout import predictions, summary
 from bench.recommend.scaling import cost_law, error_law
 from bench.store import Store
 from tests.reports.synthetic_rows import synthetic_rows
@@ -146,3 +147,15 @@ def test_the_verb_refuses_bad_usage_in_one_line(store):
         result = CliRunner().invoke(verb, ["--store", store, *asked])
         assert result.exit_code == 2
         assert message in result.output
+
+
+def test_leaving_sizes_out_counts_inside_and_outside():
+    rows = [
+        {"quantity": "laplacian", "estimator": "a", "target": "exact", "dim": d, "depth": 2, "order": 2,
+         "outcome": "ok", "time_step_s": 1e-3 + 1e-5 * d, "grad_bias": 0.0, "grad_bias_low": 0.0, "grad_bias_high": 0.0}
+        for d in (16, 64, 128, 196)
+    ]  # fmt: skip
+    found = predictions(rows)
+    assert [p.outside for p in found] == [True, False, False, True]
+    assert all(p.predicted == pytest.approx(p.measured, rel=0.05) and p.covered for p in found)
+    assert "within 25 %" in summary(found)

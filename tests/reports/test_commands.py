@@ -1,0 +1,76 @@
+"""`python -m reports`: what it writes, and how it refuses."""
+
+from __future__ import annotations
+
+import pytest
+from click.testing import CliRunner
+
+from bench.store import Store
+from reports.__main__ import main
+from tests.reports.synthetic_rows import synthetic_rows
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    path = tmp_path_factory.mktemp("store") / "synthetic.sqlite"
+    with Store(path) as opened:
+        opened.put_many((row, True) for row in synthetic_rows())
+    return str(path)
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, [str(a) for a in arguments])
+
+
+def test_build_writes_one_folder_below_three_megabytes(store, tmp_path):
+    result = run("build", "--store", store, "--out", tmp_path)
+    assert result.exit_code == 0, result.output
+    assert str(tmp_path / "index.html") in result.output
+    written = {str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file()}
+    assert {"index.html", "report.js", "report.css", "estimators/ssm.html"} <= written
+    assert sum(p.stat().st_size for p in tmp_path.rglob("*") if p.is_file()) < 3e6
+    text = (tmp_path / "index.html").read_text()
+    assert "default-src 'none'" in text and "connect-src 'none'" in text
+    assert "http://" not in text and "https://" not in text
+
+
+@pytest.mark.parametrize("format_", ["svg", "pdf"])
+def test_figure_writes_the_file(store, tmp_path, format_):
+    out = tmp_path / f"figure.{format_}"
+    result = run("figure", "outcomes", "--store", store, "--format", format_, "--out", out)
+    assert result.exit_code == 0, result.output
+    assert out.read_bytes()[:5] == (b"%PDF-" if format_ == "pdf" else b"<?xml")
+
+
+def test_tables_for_papers(store):
+    markdown = run("table", "--store", store, "--where", "quantity=laplacian", "--where", "dim=784").output
+    assert "| hessian_trace | 784 | 2 | 2 | out of memory |" in markdown
+    latex = run("table", "--store", store, "--format", "latex", "--where", "estimator=fd_ssm").output
+    assert r"fd\_ssm ($\varepsilon$=0.1) & 16" in latex
+    assert latex.count("\\\\") == 1 + 16
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["figure", "nonsense"], "no figure called 'nonsense'; there are work_precision"),
+        (["figure", "outcomes", "--where", "dimm=3"], "close: dim"),
+        (["table", "--where", "dim=5"], "no row is left"),
+    ],
+)
+def test_bad_usage_is_one_clear_line(store, arguments, message):
+    result = run(*arguments, "--store", store)
+    assert result.exit_code == 2
+    assert message in result.output
+
+
+def test_a_store_that_is_not_there_or_not_ours_or_empty(tmp_path):
+    other = tmp_path / "other.sqlite"
+    other.write_text("not a database")
+    empty = tmp_path / "empty.sqlite"
+    Store(empty).close()
+    for path in (tmp_path / "missing.sqlite", other, empty):
+        result = run("build", "--store", path, "--out", tmp_path / "out")
+        assert result.exit_code == 2
+        assert path.name in result.output
+        assert "Traceback" not in result.output
