@@ -46,4 +46,4 @@ def make(dim: int, rows: int) -> np.ndarray:
     return pixels if dim == native else pre.whitened_components(pixels, dim)
 
 
-register(Source("digits", make=make, dims=range(1, 3073), imports="sklearn"))
+register(Source("digits", make=make, dims=range(1, 3073)))

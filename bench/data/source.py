@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,8 +29,8 @@ class Source:
         draw: (dim, batch, generator) → (batch, dim) float64 tensor; nothing is kept.
         dims: the dimensions it can serve; None for any.
         rows_available: dim → how many rows there are, or None for as many as asked.
-        imports: what ``make`` imports; only `prepare` calls it, so workers never do.
-        source_hash: hash of the file of a third party's source; empty for built-in ones.
+        files: what ``make`` reads, part of what identifies the cached table.
+        source_hash: hash of a third party's file and of ``files``; empty for built-in ones.
     """
 
     name: str
@@ -37,7 +38,7 @@ class Source:
     draw: Callable[[int, int, torch.Generator], Tensor] | None = None
     dims: range | tuple[int, ...] | None = None
     rows_available: Callable[[int], int | None] = lambda dim: None
-    imports: str = ""
+    files: tuple[str | Path, ...] = ()
     source_hash: str = ""
 
 
@@ -56,7 +57,8 @@ def register(source: Source) -> Source:
         raise ValueError(f"a data source called {source.name!r} is registered already")
     if (source.make is None) == (source.draw is None):
         raise ValueError(f"data source {source.name!r} has to have either make or draw")
-    _sources[source.name] = replace(source, source_hash=source.source_hash or source_hash)
+    contents = [hashlib.sha256(Path(file).read_bytes()).hexdigest() for file in source.files]
+    _sources[source.name] = replace(source, source_hash="".join([source_hash, *contents])[:256])
     return _sources[source.name]
 
 

@@ -20,10 +20,13 @@ from bench.problems.build import check as check
 from bench.problems.build import prepare as prepare
 from bench.problems.problem import Problem as Problem
 from bench.problems.registry import MODELS as MODELS
+from bench.problems.registry import load_entry_points as _load_entry_points
 from bench.problems.registry import load_file as load_file
 from bench.problems.registry import needs as needs
 from bench.problems.registry import quantities as quantities
 from bench.problems.registry import register as register
+
+_load_entry_points()
 
 __all__ = [
     "ACTIVATIONS",

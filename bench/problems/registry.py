@@ -6,6 +6,7 @@ import hashlib
 import importlib.util
 import re
 import sys
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
@@ -57,6 +58,7 @@ class Model:
 
 _models: dict[str, Model] = {}
 MODELS: Mapping[str, Model] = MappingProxyType(_models)
+_files: dict[str, tuple[str, ...]] = {}  # what each loaded file registered
 _registering_for: tuple[str, str] = ("bench", "")
 _entry_points_loaded = False
 
@@ -118,8 +120,6 @@ def model(name: str) -> Model:
         ValueError: there is none; the message names the close matches.
     """
     if name not in _models:
-        load_entry_points()
-    if name not in _models:
         raise ValueError(f"no model called {name!r}" + close_matches(name, _models))
     return _models[name]
 
@@ -146,9 +146,8 @@ def load_file(path: str | Path) -> tuple[str, ...]:
     path = Path(path).resolve()
     if not path.is_file():
         raise FileNotFoundError(f"no problem file at {path}")
-    already = tuple(sorted(m.name for m in _models.values() if m.origin == str(path)))
-    if already:
-        return already
+    if str(path) in _files:
+        return _files[str(path)]
     module_name = "estimator_problem_" + re.sub(r"\W", "_", str(path))
     spec = importlib.util.spec_from_file_location(module_name, path)
     if spec is None or spec.loader is None:
@@ -157,10 +156,12 @@ def load_file(path: str | Path) -> tuple[str, ...]:
     sys.modules[module_name] = module
     source_hash = hashlib.sha256(path.read_bytes()).hexdigest()[:32]
     try:
-        return _registering(str(path), source_hash, lambda: spec.loader.exec_module(module))  # type: ignore[union-attr]
+        names = _registering(str(path), source_hash, lambda: spec.loader.exec_module(module))  # type: ignore[union-attr]
     except BaseException:
         del sys.modules[module_name]
         raise
+    _files[str(path)] = names
+    return names
 
 
 def load_entry_points() -> None:
@@ -171,7 +172,10 @@ def load_entry_points() -> None:
     _entry_points_loaded = True
     for point in entry_points(group=ENTRY_POINT_GROUP):
         distribution = f"{point.dist.name} {point.dist.version}" if point.dist else point.value
-        _registering(distribution, distribution, point.load)
+        try:
+            _registering(distribution, distribution, point.load)
+        except Exception as error:  # one broken distribution does not take the others' problems away
+            warnings.warn(f"problems of {distribution} do not load: {type(error).__name__}: {error}", stacklevel=2)
 
 
 def _registering(origin: str, source_hash: str, action: Callable[[], Any]) -> tuple[str, ...]:

@@ -196,13 +196,13 @@ def test_problem_files_register_models_and_data_and_leave_nothing_when_they_fail
         "        self.net = torch.nn.Sequential(torch.nn.Linear(dim, 4), torch.nn.Tanh(), torch.nn.Linear(4, 1))\n"
         "    def log_density(self, x):\n"
         "        return self.net(x).squeeze(-1)\n"
-        "@problems.register('my_energy')\n"
-        "def my_energy(spec, rows, generator):\n"
+        "@problems.register('energy_of_mine')\n"
+        "def energy_of_mine(spec, rows, generator):\n"
         "    return Energy(spec.dim)\n"
-        "data.register(data.Source('my_rows', draw=lambda d, b, g: torch.rand(b, d, generator=g).double()))\n"
+        "data.register(data.Source('rows_of_mine', draw=lambda d, b, g: torch.rand(b, d, generator=g).double()))\n"
     )
-    assert problems.load_file(good) == ("my_energy",) == problems.load_file(good)
-    a, b = (built(model="my_energy", data="my_rows", dim=3, batch=4) for _ in range(2))
+    assert problems.load_file(good) == ("energy_of_mine",) == problems.load_file(good)
+    a, b = (built(model="energy_of_mine", data="rows_of_mine", dim=3, batch=4) for _ in range(2))
     assert all(torch.equal(p, q) for p, q in zip(a.parameters, b.parameters, strict=True))
     assert content(a.spec)["model_source"]
     bad = tmp_path / "bad.py"
