@@ -30,7 +30,7 @@ def forward_laplacian(f, x: Tensor, *, order: int = 2, compress: bool = True, ch
         x: the points, (B, D), float32 or float64.
         order: 2.
         compress: whether to compress the columns; f is run twice if it uses its input again after the first affine map.
-        chunk: how many coordinates to push at once, against memory; None for all.
+        chunk: how many columns to push at once, after compression, against memory; None for all.
 
     Returns:
         (B,), in the dtype of x.
@@ -41,7 +41,5 @@ def forward_laplacian(f, x: Tensor, *, order: int = 2, compress: bool = True, ch
     Source: Li, Ye, Zhang, et al. (2024), Nature Machine Intelligence; collapsed Taylor mode: Dangel, Siebert,
     Zeinhofer, Walther (2025), NeurIPS.
     """
-    dim = x.shape[1]
-    step = chunk or dim
-    parts = (slice(start, start + step) for start in range(0, dim, step))
-    return sum(2 * over_coordinates(f, x, part, compress).coefficient(2)[0] for part in parts)
+    passes = over_coordinates(f, x, chunk=chunk, compress=compress)
+    return sum(2 * series.coefficient(2)[0] for series in passes)

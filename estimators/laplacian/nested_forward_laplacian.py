@@ -31,7 +31,7 @@ def nested_forward_laplacian(
         x: the points, (B, D), float32 or float64.
         order: 4.
         compress: whether to compress the Jacobians' columns, as ``forward_laplacian`` does.
-        chunk: how many coordinates of the outer Laplacian to push at once; None for all.
+        chunk: how many columns of the outer Laplacian to push at once; None for all.
 
     Returns:
         (B,), in the dtype of x.
@@ -44,8 +44,7 @@ def nested_forward_laplacian(
     """
 
     def laplacian(points):
-        return 2 * over_coordinates(f, points, compress=compress).coefficient(2)[0]
+        return sum(2 * series.coefficient(2)[0] for series in over_coordinates(f, points, compress=compress))
 
-    step = chunk or x.shape[1]
-    parts = (slice(start, start + step) for start in range(0, x.shape[1], step))
-    return sum(2 * over_coordinates(laplacian, x, part, compress).coefficient(2)[0] for part in parts)
+    passes = over_coordinates(laplacian, x, chunk=chunk, compress=compress)
+    return sum(2 * series.coefficient(2)[0] for series in passes)

@@ -50,5 +50,5 @@ def sdgd(
     if probes > dim:
         raise ValueError(f"option probes of sdgd has to be at most D = {dim}; got {probes}")
     coordinates = probe_laws.draw("coordinate", probes, x[:1], generator)[:, 0].argmax(-1)
-    parts = coordinates.split(chunk or probes)
-    return sum(over_coordinates(f, x, part).coefficient(2)[0] for part in parts) * (2 * dim / probes)
+    passes = over_coordinates(f, x, coordinates=coordinates, chunk=chunk)
+    return sum(series.coefficient(2)[0] for series in passes) * (2 * dim / probes)

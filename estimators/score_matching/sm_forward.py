@@ -29,7 +29,7 @@ def sm_forward(f, x: Tensor, *, compress: bool = True, chunk: int | None = None)
         f: the log-density, (B, D) to (B,), made of operations that have a Taylor rule.
         x: the points, (B, D), float32 or float64.
         compress: whether to compress the columns, as ``forward_laplacian`` does.
-        chunk: how many coordinates to push at once, against memory; None for all.
+        chunk: how many columns to push at once, after compression, against memory; None for all.
 
     Returns:
         (B,), in the dtype of x.
@@ -39,9 +39,5 @@ def sm_forward(f, x: Tensor, *, compress: bool = True, chunk: int | None = None)
 
     Source: Hyvärinen (2005), JMLR 6, theorem 1; Li, Ye, Zhang, et al. (2024), Nature Machine Intelligence.
     """
-    step = chunk or x.shape[1]
-    total = 0.0
-    for start in range(0, x.shape[1], step):
-        series = over_coordinates(f, x, slice(start, start + step), compress)
-        total = total + 0.5 * (series.coefficient(1) ** 2).sum(0) + 2 * series.coefficient(2)[0]
-    return total
+    passes = over_coordinates(f, x, chunk=chunk, compress=compress)
+    return sum(0.5 * (series.coefficient(1) ** 2).sum(0) + 2 * series.coefficient(2)[0] for series in passes)

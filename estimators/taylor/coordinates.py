@@ -11,7 +11,7 @@ rank-deficient C too, where the derivative of the QR decomposition itself does n
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -89,10 +89,12 @@ class Coordinates(Series):
 
 
 class Source:
-    """What all images of one input share: one choice of columns."""
+    """What all images of one input share: one choice of columns, and which of them to push."""
 
-    def __init__(self, dim: int, part: slice | Tensor, compress: bool) -> None:
-        self.dim, self.part, self.compress, self.compressed, self.used = dim, part, compress, False, False
+    def __init__(self, dim: int, coordinates: Tensor | None, part: slice, compress: bool) -> None:
+        self.dim, self.coordinates, self.part, self.compress = dim, coordinates, part, compress
+        self.compressed = False
+        self.available = dim if coordinates is None else len(coordinates)
 
     def identity(self, image: Coordinates) -> Tensor:
         """The input's own columns."""
@@ -100,14 +102,17 @@ class Source:
 
     def columns_of(self, image: Coordinates) -> Tensor:
         """The columns to materialise for an image: its own, or fewer with the same Gram matrix."""
-        columns = (self.identity(image) if image.columns is None else image.columns)[self.part]
-        if self.compressed or (self.used and self.compress and columns.shape[0] > columns.shape[1]):
+        if self.compressed:
             raise UsedTwice(self)
-        self.used = True
+        columns = self.identity(image) if image.columns is None else image.columns
+        if self.coordinates is not None:
+            columns = columns[self.coordinates]
         if self.compress and columns.shape[0] > columns.shape[1]:
             self.compressed = True
             columns = _Compress.apply(columns)
-        image.frame.directions = columns.shape[0]
+        self.compress = False  # what is pushed uncompressed once has to be pushed so again
+        self.available = columns.shape[0]
+        image.frame.directions = len(columns := columns[self.part])
         return columns
 
 
@@ -131,30 +136,42 @@ class _Compress(torch.autograd.Function):
         return ctx.saved_tensors[0] @ grad
 
 
-def over_coordinates(f: Callable[[Any], Any], x: Any, part: slice = slice(None), compress: bool = True) -> Series:
-    """The collapsed series of order 2 of f over coordinate directions: c_2 = ½ Σ_i ∂²f/∂x_i².
+def over_coordinates(
+    f: Callable[[Any], Any],
+    x: Any,
+    *,
+    coordinates: Tensor | None = None,
+    chunk: int | None = None,
+    compress: bool = True,
+) -> Iterator[Series]:
+    """The collapsed series of order 2 of f over coordinate directions: 2 c_2 sums to Σ_i ∂²f/∂x_i².
 
     Args:
         f: a function of (B, D) made of operations that have a Taylor rule.
         x: the points, (B, D), or a series of an outer pass.
-        part: which coordinates i to sum over, a slice or their indices.
+        coordinates: the indices i to sum over; None for all.
+        chunk: how many columns to push at once, after compression; None for all.
         compress: whether to replace the columns by min(D, n) of the same Gram matrix after a first affine map of
-            width n. Where f uses its input again after that, f is run a second time, uncompressed.
+            width n. Where f uses its input again after that, f is run again, uncompressed.
 
-    Returns:
-        The series of f.
+    Yields:
+        The series of f, one for each chunk. Squares of c_1 and c_2 add up over chunks.
 
     Raises:
         NotImplementedError: an operation in f has no Taylor rule; the message names it.
     """
     level = x.frame.level + 1 if isinstance(x, Series) else 0
-    dim = x.shape[-1]
-    directions = len(range(dim)[part]) if isinstance(part, slice) else len(part)
-    frame = Frame(2, directions, collapsed=True, level=level)
-    source = Source(dim, part, compress)
-    try:
-        return as_series(f(Coordinates(x, None, frame, source)), frame)
-    except UsedTwice as again:
-        if again.source is not source:  # an outer pass's input
-            raise
-        return over_coordinates(f, x, part, compress=False)
+    start, available = 0, 1
+    while start < available:
+        source = Source(x.shape[-1], coordinates, slice(start, start + chunk if chunk else None), compress)
+        frame = Frame(2, source.available, collapsed=True, level=level)
+        try:
+            series = as_series(f(Coordinates(x, None, frame, source)), frame)
+        except UsedTwice as again:
+            if again.source is not source:  # an outer pass's input
+                raise
+            compress = False
+            continue
+        yield series
+        available = source.available
+        start += chunk or available

@@ -1,7 +1,5 @@
 """The side-by-side timing under the Taylor figures: ratios within rounds, and what a step is."""
 
-import time
-
 import pytest
 import torch
 from torch import nn
@@ -9,13 +7,14 @@ from torch import nn
 from bench.figures import taylor_rounds
 
 
-def test_a_known_ratio_is_found_and_printed(capsys):
-    """Sleeping 2 and 6 ms: the ratio is 3, less the sleep's own overhead."""
-    calls = {"short": lambda: time.sleep(0.002), "long": lambda: time.sleep(0.006)}
-    times = taylor_rounds.rounds(calls, 5, block_s=0.006)
-    assert {name: len(samples) for name, samples in times.items()} == {"short": 5, "long": 5}
+def test_ratios_are_taken_within_rounds_and_printed(capsys, monkeypatch):
+    """A machine that slows down from call to call changes both alike, and leaves the ratio at 3."""
+    slowdown = iter(1 + 0.01 * k for k in range(10**6))
+    monkeypatch.setattr(taylor_rounds, "_timed", lambda call: call() * next(slowdown))
+    times = taylor_rounds.rounds({"short": lambda: 0.002, "long": lambda: 0.006}, 6, block_s=0.006)
+    assert {name: len(samples) for name, samples in times.items()} == {"short": 6, "long": 6}
     median, low, high = taylor_rounds.ratio(times, "long", "short")
-    assert low <= median <= high and 2 < median < 4
+    assert low <= median <= high and 2.8 < median < 3.2
     taylor_rounds.report("title", times, [("long", "short", "<= 4")])
     printed = capsys.readouterr().out
     assert "title" in printed and "long / short: " in printed and "wanted <= 4" in printed

@@ -92,9 +92,17 @@ def test_affine_maps_in_a_row_are_one_affine_map():
 
 def test_the_columns_are_compressed():
     net, x = _net(9, 4), torch.randn(3, 9, dtype=torch.float64)
-    assert over_coordinates(net, x).frame.directions == 4
-    assert over_coordinates(net, x, compress=False).frame.directions == 9
-    assert over_coordinates(_net(4, 9), x[:, :4]).frame.directions == 4
+
+    def pushed(net, x, **options):
+        return [series.frame.directions for series in over_coordinates(net, x, **options)]
+
+    assert pushed(net, x) == [4]
+    assert pushed(net, x, chunk=3) == [3, 1]
+    assert pushed(net, x, compress=False, chunk=4) == [4, 4, 1]
+    assert pushed(_net(4, 9), x[:, :4]) == [4]
+    assert pushed(net, x, coordinates=torch.tensor([7, 0, 3])) == [3]
+    assert pushed(lambda z: net(z) + (z * z).sum(-1, keepdim=True), x, chunk=5) == [5, 4]
+    assert pushed(lambda z: torch.sin(z).sum(-1) + net(z).squeeze(-1), x) == [9]
 
 
 @pytest.mark.parametrize(
