@@ -79,7 +79,7 @@ function makeSelection(data) {
       if (!slices.has(key)) slices.set(key, { row: i, labels: new Set(), total: 0 });
       const slice = slices.get(key);
       slice.total++;
-      if (data.columns.ok[i]) slice.labels.add(data.columns.label[i]);
+      if (data.columns.ok[i] && data.columns.time_step_s[i] > 0) slice.labels.add(data.columns.label[i]);
     }
     let best = null;
     for (const slice of slices.values()) {

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 import estimators
+from reports.pages.formula import formula, prose
 from reports.pages.templates import render
 from reports.palette import Mark
 
@@ -66,9 +67,9 @@ def _facts(name: str) -> dict[str, Any] | None:
         f"vanishing as {estimator.step}^{estimator.bias_order}" if estimator.bias == "vanishing" else estimator.bias
     )
     return {
-        "summary": paragraphs[0] if paragraphs else "",
-        "formula": estimator.formula,
-        "rest": [p for p in paragraphs[1:] if p != estimator.formula],
+        "summary": prose(paragraphs[0]) if paragraphs else "",
+        "formula": formula(estimator.formula),
+        "rest": [prose(p) for p in paragraphs[1:] if p != estimator.formula],
         "lines": {
             "quantity": estimator.quantity.replace("_", " "),
             "bias": vanishing,
