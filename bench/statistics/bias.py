@@ -116,10 +116,14 @@ def _tail(moments: NoiseMoments) -> Callable[[Array, Array], Array]:
     def tail(observed: Array, squared_bias: Array) -> Array:
         noncentrality = squared_bias * q / (blocks * scale**2)
         x = (observed - squared_bias) / scale + shape + noncentrality
-        normal = special.ndtri(np.clip(_noncentral_chi_square(x, shape, noncentrality), 1e-300, 1 - 1e-16))
+        gaussian = np.clip(_noncentral_chi_square(x, shape, noncentrality), 1e-300, 1 - 1e-16)
         cross = 4 * squared_bias / blocks
         freedom = (null_variance + cross * q) ** 2 / (null_variance**2 * null_uncertainty + (cross * q_noise) ** 2 / ν)
-        return special.stdtr(np.maximum(freedom, ν), normal)
+        freedom = np.maximum(freedom, ν)
+        one_sided = special.stdtr(freedom, special.ndtri(gaussian))
+        two_sided = 2 * special.stdtr(freedom, special.ndtri((1 + gaussian) / 2)) - 1
+        folded = np.exp(-noncentrality) / shape  # in one dimension without bias, U is a square
+        return folded * two_sided + (1 - folded) * one_sided
 
     return tail
 
