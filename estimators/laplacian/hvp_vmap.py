@@ -49,5 +49,5 @@ def hvp_vmap(f, x: Tensor, *, order: int, chunk: int | None = None) -> Tensor:
         for indices in torch.arange(dim, device=x.device).split(chunk or dim):
             basis = torch.nn.functional.one_hot(indices, dim).to(x.dtype)
             products = vector_jacobian(g, x, basis.unsqueeze(1).expand(-1, *x.shape), create_graph=create_graph)
-            total = total + products[torch.arange(len(indices)), :, indices].sum(0)
+            total = total + products[torch.arange(len(indices), device=x.device), :, indices].sum(0)
     return total if create_graph else total.detach()

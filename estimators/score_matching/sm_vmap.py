@@ -49,5 +49,5 @@ def sm_vmap(score, x: Tensor, *, chunk: int | None = None) -> Tensor:
         for indices in torch.arange(dim, device=x.device).split(chunk or dim):
             basis = torch.nn.functional.one_hot(indices, dim).to(x.dtype)
             products = vector_jacobian(s, x, basis.unsqueeze(1).expand(-1, *x.shape), create_graph=create_graph)
-            result = result + products[torch.arange(len(indices)), :, indices].sum(0)
+            result = result + products[torch.arange(len(indices), device=x.device), :, indices].sum(0)
     return result if create_graph else result.detach()

@@ -102,6 +102,19 @@ def test_approximate_backprop_is_exact_with_one_hidden_layer_and_not_with_two():
     assert sorted(errors)[5] > 0.05, "many nets: a single one may be right by luck"
 
 
+def test_approximate_backprop_is_exact_on_deep_nets_without_interactions():
+    """Diagonal weights: f = Σ_i a_i φ(w_i φ(u_i x_i)), whose every layer has a diagonal Hessian."""
+    layers, x = net((5, 5, 5, 1), nn.Tanh), points(6, 5)
+    with torch.no_grad():
+        for layer in layers[:-1]:
+            if isinstance(layer, nn.Linear):
+                layer.weight.copy_(torch.diag(1 + layer.weight.diagonal()))
+    value, exact = (estimators.get(n)(layers, x, order=2) for n in ("approximate_backprop", "hvp_loop"))
+    torch.testing.assert_close(value, exact)
+    ours, theirs = (torch.autograd.grad(t.sum(), layers[2].weight)[0].diagonal() for t in (value, exact))
+    torch.testing.assert_close(ours, theirs)
+
+
 def test_what_is_neither_affine_nor_pointwise_is_refused():
     x = points(2, 4)
     for layers, message in (

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 import estimators
+from estimators.testing.models import SoftplusNet
 
 SM = [n for n in estimators.names("score_matching") if estimators.get(n).target == "sm"]
 
@@ -139,7 +140,7 @@ def test_fd_ssm_equals_ssm_on_a_quadratic_at_any_step():
 
 @pytest.mark.parametrize("name", ["fd_ssm", "fd_ssm_vr"])
 def test_batched_and_sequential_evaluation_agree_and_steps_per_coordinate_are_times_sqrt_d(name):
-    est, model, x = estimators.get(name), Gaussian(), gaussian_points(3)
+    est, model, x = estimators.get(name), SoftplusNet(4).double(), gaussian_points(3)
     values = [
         est(model, x, generator=torch.Generator().manual_seed(0), probes=2, **options)
         for options in (
@@ -150,6 +151,10 @@ def test_batched_and_sequential_evaluation_agree_and_steps_per_coordinate_are_ti
     ]
     torch.testing.assert_close(values[0], values[1])
     torch.testing.assert_close(values[0], values[2])
+    with pytest.raises(AssertionError):  # on this net the step matters
+        torch.testing.assert_close(
+            est(model, x, generator=torch.Generator().manual_seed(0), probes=2, eps=0.1), values[0]
+        )
 
 
 @pytest.mark.parametrize("dim", [24, 784])
