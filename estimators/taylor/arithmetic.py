@@ -28,14 +28,11 @@ class _AddToValue(torch.autograd.Function):
     """rows with b, a tensor or a number, added to row 0: one copy forward, and backward none."""
 
     @staticmethod
-    def forward(rows: Tensor, b: Any) -> Tensor:
+    def forward(ctx, rows: Tensor, b: Any) -> Tensor:
+        ctx.shape = getattr(b, "shape", None)
         out = rows.clone()
-        out[0] += b
+        out[0].add_(b)
         return out
-
-    @staticmethod
-    def setup_context(ctx, inputs, output) -> None:
-        ctx.shape = getattr(inputs[1], "shape", None)
 
     @staticmethod
     def backward(ctx, grad: Tensor):

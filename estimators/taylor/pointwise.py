@@ -49,7 +49,8 @@ class Pointwise:
             return Series.from_coefficients(self.recurrence(x.coefficients, frame, False)[0], frame)
         if self.derivatives is not None and frame.order <= 2 and frame.count(frame.order) == 1 and x.present[1]:
             present = (True,) * (frame.order + 1)
-            return Series(_SecondOrder.apply(rows, self, x.present, frame), frame, present)
+            push = _SecondOrder.apply if torch.is_grad_enabled() else _second_order
+            return Series(push(rows, self, x.present, frame), frame, present)
         packed = _AnyOrder.apply(rows, self, x.present, frame)
         return Series(packed, frame, _filled(x.present))
 
@@ -63,6 +64,21 @@ def _filled(present: tuple[bool, ...]) -> tuple[bool, ...]:
     return tuple(k in reached for k in range(len(present)))
 
 
+def _second_order(rows: Tensor, phi: Pointwise, present: tuple[bool, ...], frame: Frame) -> Tensor:
+    assert phi.derivatives is not None
+    directions = frame.directions
+    u0, u1 = rows[:1], rows[1 : 1 + directions]
+    first, second, _ = phi.derivatives(u0)
+    out = rows.new_empty(1 + directions + (frame.order == 2), *rows.shape[1:])
+    out[:1] = phi.value(u0)
+    torch.mul(first, u1, out=out[1 : 1 + directions])
+    if frame.order == 2:
+        torch.mul(second, frame.sum_products(u1, u1), out=out[-1:]).mul_(0.5)
+        if present[2]:
+            out[-1:].addcmul_(first, rows[-1:])
+    return out
+
+
 class _SecondOrder(torch.autograd.Function):
     """Order 2 with R directions and one top row c_2 = Σ_r w_r c_2^(r), in closed form.
 
@@ -74,21 +90,10 @@ class _SecondOrder(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, rows: Tensor, phi: Pointwise, present: tuple[bool, ...], frame: Frame) -> Tensor:
-        directions = frame.directions
-        u0, u1 = rows[:1], rows[1 : 1 + directions]
-        assert phi.derivatives is not None
-        first, second, _ = phi.derivatives(u0)
-        out = rows.new_empty(1 + directions + (frame.order == 2), *rows.shape[1:])
-        out[:1] = phi.value(u0)
-        torch.mul(first, u1, out=out[1 : 1 + directions])
-        if frame.order == 2:
-            torch.mul(second, frame.sum_products(u1, u1), out=out[-1:]).mul_(0.5)
-            if present[2]:
-                out[-1:].addcmul_(first, rows[-1:])
         if ctx.needs_input_grad[0]:
             ctx.save_for_backward(rows)
             ctx.phi, ctx.present, ctx.frame = phi, present, frame
-        return out
+        return _second_order(rows, phi, present, frame)
 
     @staticmethod
     def backward(ctx, grad: Tensor):

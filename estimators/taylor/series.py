@@ -66,7 +66,7 @@ class Series:
     def coefficients(self) -> Coefficients:
         """Views of the rows, one an order, (count, *shape), None for a structural zero."""
         rows = self.rows  # first: materialising them may settle how many directions the frame has
-        views = iter(rows.split([self.frame.count(k) for k, present in enumerate(self.present) if present]))
+        views = iter(rows.split_with_sizes([self.frame.count(k) for k, present in enumerate(self.present) if present]))
         return [next(views) if present else None for present in self.present]
 
     def coefficient(self, k: int) -> Tensor:

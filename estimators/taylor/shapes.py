@@ -179,9 +179,9 @@ def _several(x: Series, parts: Sequence[Tensor]) -> tuple[Series, ...]:
     return tuple(Series(rows, x.frame, x.present) for rows in parts)
 
 
-@rule(torch.split, Tensor.split)
-def split(x: Series, split_size_or_sections: Any, dim: int = 0) -> tuple[Series, ...]:
-    return _several(x, x.rows.split(split_size_or_sections, row_dim(dim)))
+@rule(torch.split, Tensor.split, torch.split_with_sizes, Tensor.split_with_sizes)
+def split(x: Series, split_size: Any, dim: int = 0) -> tuple[Series, ...]:
+    return _several(x, x.rows.split(split_size, row_dim(dim)))
 
 
 @rule(torch.chunk, Tensor.chunk)
