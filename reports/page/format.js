@@ -7,7 +7,7 @@ function shown(text, limit = 80) {
   let clean = String(text).replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, " ");
   if (clean === "__proto__") return `\u2060${clean}`; // Vega keeps axis labels as keys of a plain object
   if (clean.length > limit) clean = clean.slice(0, limit - 1) + "…";
-  return /^[\x20-\x7e]*$/.test(clean) ? clean : FIRST_STRONG_ISOLATE + clean + POP_ISOLATE;
+  return /^[\x20-\x7e\u00a0]*$/.test(clean) ? clean : FIRST_STRONG_ISOLATE + clean + POP_ISOLATE;
 }
 
 function digits(value, places = 3) {
@@ -21,7 +21,7 @@ function digits(value, places = 3) {
 function scaled(value, steps) {
   if (value === null || value === undefined || !Number.isFinite(value)) return "–";
   const [factor, unit] = steps.find(([limit]) => Math.abs(value) >= limit * 0.9995) ?? steps.at(-1);
-  return `${digits(value / factor)} ${unit}`;
+  return `${digits(value / factor)}\u00a0${unit}`;
 }
 
 const seconds = (value) => scaled(value, [[1, "s"], [1e-3, "ms"], [1e-6, "µs"], [1e-9, "ns"]]);
@@ -32,7 +32,7 @@ const joules = (value) => scaled(value, [[1, "J"], [1e-3, "mJ"], [1e-6, "µJ"]])
 function percent(value) {
   if (value === null || value === undefined || !Number.isFinite(value)) return "–";
   if (value === 0) return "0";
-  return value >= 1e-4 ? `${digits(100 * value)} %` : digits(value, 2);
+  return value >= 1e-4 ? `${digits(100 * value)}\u00a0%` : digits(value, 2);
 }
 
 function quantityText(column, value) {

@@ -13,7 +13,7 @@ function startReport() {
   const first = report.selection.fullest({});
   const known = (name, value) => !report.selection.live.includes(name) || report.selection.known(name, value);
   report.state = makeState({ ...first, hide: "", error: "rmse", cost: "time_step_s", floor: "cut", batches: "fresh", step: "plain", wall: "",
-    ask_dim: "", ask_depth: "", ask_order: "", a: "", b: "", tolerance: "10", memory: "" }, known);
+    ask_dim: "", ask_depth: "", ask_order: "", a: "", b: "", tolerance: "10", memory: "" }, known, report.selection.settled);
   window.report = report;
   drawFilters(document.getElementById("filters"), report);
   drawVerdict(document.getElementById("verdict"), report);

@@ -90,6 +90,14 @@ function makeSelection(data) {
     return best ? Object.fromEntries(live.map((facet) => [facet, values[facet][codes[facet][best.row]]])) : {};
   }
 
+  // A link may name a quantity and leave the rest to us: what it does not name moves to where something was measured.
+  function settled(view, named) {
+    if (rows(view, [], true).length) return {};
+    const kept = Object.fromEntries(live.filter((facet) => named.has(facet)).map((facet) => [facet, view[facet]]));
+    const found = fullest(kept);
+    return Object.keys(found).length ? { ...found, ...kept } : fullest({});
+  }
+
   const known = (facet, value) => value === ALL || values[facet].includes(value);
-  return { live, known, rows, sorted, fullest };
+  return { live, known, settled, rows, sorted, fullest };
 }

@@ -1,14 +1,18 @@
 // The view: one value or "all" for each filter, the estimators that are hidden, each figure's switches. It lives in the
 // URL's hash, so that a link shares it.
-function makeState(defaults, known = () => true) {
+function makeState(defaults, known = () => true, settled = () => ({})) {
   const listeners = new Set();
   const state = { values: { ...defaults } };
 
   function readHash() {
     const given = new URLSearchParams(location.hash.slice(1));
-    const values = { ...defaults };
-    for (const [name, value] of given) if (Object.hasOwn(defaults, name) && known(name, value)) values[name] = value;
-    state.values = values;
+    const values = { ...defaults }, named = new Set();
+    for (const [name, value] of given) {
+      if (!Object.hasOwn(defaults, name) || !known(name, value)) continue;
+      values[name] = value;
+      named.add(name);
+    }
+    state.values = { ...values, ...settled(values, named) };
   }
 
   function writeHash() {

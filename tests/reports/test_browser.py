@@ -192,6 +192,13 @@ def test_a_link_shares_the_view(report, open_page):
     assert again.evaluate("location.hash") == ""
 
 
+def test_a_link_that_names_a_quantity_alone_shows_what_was_measured_of_it(report, open_page):
+    page = open_page(report, "#quantity=directional&order=6")
+    assert page.input_value("#filter-dim") in ("16", "64")
+    assert page.input_value("#filter-order") == "6"
+    assert drawn(page, "work_precision")
+
+
 def test_a_broken_link_shows_the_page_all_the_same(report, open_page):
     page = open_page(report, "#quantity=nonsense&dim=%3Cscript%3E&tolerance=abc&error=constructor&hide=%25E0%25A4")
     assert page.locator("#verdict .answer").inner_text()

@@ -122,7 +122,7 @@ function finishErrorPlot(report, { points, failed, unit, costTitle, errorTitle, 
     : `No finished points in this selection; ${failed.length} did not finish.`;
   const edge = guides.find((g) => g.kind === "edge"), bottom = guides.find((g) => g.kind === "bottom");
   const ticks = logTicks(x).filter((tick) => !edge || tick <= edge.x);
-  const told = points.filter((p) => p.front >= 0.05).sort((a, b) => a.x - b.x).map((p) => `${shown(p.label, 40)} ${Math.round(100 * p.front)} %`);
+  const told = points.filter((p) => p.front >= 0.05).sort((a, b) => a.x - b.x).map((p) => `${shown(p.label, 40)} ${Math.round(100 * p.front)}\u00a0%`);
   return {
     points: all, guides, table, told: told.length ? [`On the Pareto front (grey steps), with the share of bootstrap draws: ${told.join(", ")}.`] : [], alt: shown(alt, 400),
     settings: {
