@@ -54,6 +54,17 @@ def continued(f: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
     return evaluate
 
 
+def complex_points(real: Tensor, imaginary: Tensor) -> Tensor:
+    """The points real + i·imaginary.
+
+    Raises:
+        NotImplementedError: torch has no complex numbers of that precision.
+    """
+    if real.dtype not in (torch.float32, torch.float64):
+        raise NotImplementedError(f"complex points need float32 or float64; torch has no complex {real.dtype}")
+    return torch.complex(real, imaginary)
+
+
 def complex_step_length(dtype: torch.dtype) -> float:
     """An imaginary step whose square vanishes beside one, and which times a small derivative does not underflow."""
     return 1e-30 if dtype == torch.float64 else 1e-12

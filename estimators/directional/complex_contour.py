@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from estimators.holomorphic import continued
+from estimators.holomorphic import complex_points, continued
 from estimators.registry import register
 
 
@@ -62,7 +62,7 @@ def complex_contour(f, x: Tensor, v: Tensor, *, order: int, eps: float | None = 
     half = points // 2
     angles = [2 * math.pi * k / points for k in range(half + 1)]
     cosines, sines = (x.new_tensor([g(a) for a in angles]).view(-1, 1, 1) for g in (math.cos, math.sin))
-    z = torch.complex(x + radius * cosines * unit, radius * sines * unit)  # (n/2 + 1, B, D)
+    z = complex_points(x + radius * cosines * unit, radius * sines * unit)  # (n/2 + 1, B, D)
     values = continued(f)(z.flatten(0, 1)).view(half + 1, -1)
     weights = [(1 if k in (0, half) else 2) * math.factorial(order) / points for k in range(half + 1)]
     real = x.new_tensor([w * math.cos(order * a) for w, a in zip(weights, angles, strict=True)])

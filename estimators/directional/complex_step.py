@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from estimators.holomorphic import complex_step_length, continued
+from estimators.holomorphic import complex_points, complex_step_length, continued
 from estimators.registry import register
 from estimators.reverse import gradient
 
@@ -53,7 +53,7 @@ def complex_step(f, x: Tensor, v: Tensor, *, order: int, eps: float | None = Non
     step = complex_step_length(x.dtype) if eps is None else eps
     length = torch.linalg.vector_norm(v, dim=-1, keepdim=True)
     unit = v / torch.where(length > 0, length, torch.ones_like(length))
-    z = torch.complex(x, step * unit)
+    z = complex_points(x, step * unit)
     if order == 1:
         return continued(f)(z).imag / step * length.squeeze(-1)
     with torch.enable_grad():

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from estimators import probes as probe_laws
-from estimators.holomorphic import complex_step_length, continued
+from estimators.holomorphic import complex_points, complex_step_length, continued
 from estimators.registry import register
 from estimators.reverse import gradient
 
@@ -66,7 +66,7 @@ def complex_step_hutchinson(
     step = (complex_step_length(x.dtype) if eps is None else eps) / x.shape[1] ** 0.5
     v = probe_laws.draw(law, probes, x, generator)
     with torch.enable_grad():
-        z = torch.complex(x.expand_as(v), step * v).flatten(0, 1)
+        z = complex_points(x.expand_as(v), step * v).flatten(0, 1)
         z = z if z.requires_grad else z.requires_grad_(True)
         g = gradient(continued(f)(z).real, z, create_graph=create_graph)  # torch returns the conjugate of ∇f(z)
         result = -(v * g.imag.view_as(v)).sum(-1).mean(0) / step

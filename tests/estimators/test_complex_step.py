@@ -109,5 +109,7 @@ def test_refusals():
             contour(f, POINTS, STEPS, order=4, points=points)
     with pytest.raises(ValueError, match="order of complex_step has to be one of 1, 2; got 3"):
         estimators.get("complex_step")(f, POINTS, STEPS, order=3)
+    with pytest.raises(NotImplementedError, match="complex points need float32 or float64"):
+        contour(f, POINTS.bfloat16(), STEPS.bfloat16(), order=1)
     with pytest.raises(NotImplementedError, match="relu takes no complex points"):
         contour(lambda x: torch.relu(x).sum(-1), POINTS, STEPS, order=1)
