@@ -1,7 +1,8 @@
 # make report   from a clone to an offline report
 # make test     install, and pass the tests
-# make lint     style and types          make asv      follow cost and accuracy over commits
-# make clean    remove what these made
+# make lint     style and types
+# make asv      follow cost and accuracy over commits
+# make clean    remove what these made, but nothing that was measured
 #
 # Variables: PYTHON (3.11 or newer), VENV, TORCH (the requirement to install, for GPU hosts and CPU builds), PIP_FLAGS
 # (for example --extra-index-url), SWEEP, STORE, RANGE (commits for asv), PYTEST_FLAGS.
@@ -61,5 +62,5 @@ $(STAMP): requirements-dev.txt pyproject.toml
 	@touch $@
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks .asv reports/html
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks .asv/env .asv/html reports/html
 	find bench estimators reports tests -name __pycache__ -type d -prune -exec rm -rf {} +
