@@ -1,4 +1,4 @@
-"""``run SWEEP``: measure."""
+"""Measure the points of a sweep that the store lacks."""
 
 from __future__ import annotations
 
