@@ -21,7 +21,8 @@ from estimators.taylor.series import Series, rule
 
 def sech2(u: Tensor) -> Tensor:
     """sech² u = 4 σ(2u) σ(−2u), to full relative accuracy in both tails and smooth at 0."""
-    return torch.sigmoid(2 * u) * torch.sigmoid(-2 * u) * 4
+    twice = 2 * u
+    return torch.sigmoid(twice) * torch.sigmoid(-twice) * 4
 
 
 def _tanh(u: Coefficients, frame: Frame, last: bool):
@@ -67,8 +68,8 @@ def _softplus(u: Coefficients, frame: Frame, last: bool):
 
 def _softplus_derivatives(u0: Tensor):
     sigma = torch.sigmoid(u0)
-    q = sigma * torch.sigmoid(-u0)
-    return sigma, q, lambda: q * (1 - 2 * sigma)
+    q = torch.sigmoid(-u0).mul_(sigma)
+    return sigma, q, lambda: torch.addcmul(q, q, sigma, value=-2)
 
 
 def _times_argument(u: Coefficients, frame: Frame, p: Coefficients, dp: Coefficients, value: Tensor, last: bool):

@@ -66,17 +66,23 @@ def _filled(present: tuple[bool, ...]) -> tuple[bool, ...]:
 
 def _second_order(rows: Tensor, phi: Pointwise, present: tuple[bool, ...], frame: Frame) -> Tensor:
     assert phi.derivatives is not None
-    directions = frame.directions
-    u0, u1 = rows[:1], rows[1 : 1 + directions]
+    u0, u1, *u2 = _orders_up_to_two(rows, frame, present)
     first, second, _ = phi.derivatives(u0)
-    out = rows.new_empty(1 + directions + (frame.order == 2), *rows.shape[1:])
-    out[:1] = phi.value(u0)
-    torch.mul(first, u1, out=out[1 : 1 + directions])
-    if frame.order == 2:
-        torch.mul(second, frame.sum_products(u1, u1), out=out[-1:]).mul_(0.5)
-        if present[2]:
-            out[-1:].addcmul_(first, rows[-1:])
+    out = rows.new_empty(1 + frame.directions + (frame.order == 2), *rows.shape[1:])
+    z0, z1, *z2 = _orders_up_to_two(out, frame, (True,) * (frame.order + 1))
+    z0.copy_(phi.value(u0))
+    torch.mul(first, u1, out=z1)
+    if z2 and u2:
+        torch.mul(first, u2[0], out=z2[0]).addcmul_(second, frame.sum_products(u1, u1), value=0.5)
+    elif z2:
+        torch.mul(second, frame.sum_products(u1, u1), out=z2[0]).mul_(0.5)
     return out
+
+
+def _orders_up_to_two(rows: Tensor, frame: Frame, present: tuple[bool, ...]) -> tuple[Tensor, ...]:
+    return rows.split_with_sizes(
+        (1, frame.directions, 1) if all(present[1:]) and frame.order == 2 else (1, frame.directions)
+    )
 
 
 class _SecondOrder(torch.autograd.Function):
@@ -98,26 +104,29 @@ class _SecondOrder(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad: Tensor):
         (rows,) = ctx.saved_tensors
-        frame, directions = ctx.frame, ctx.frame.directions
+        frame = ctx.frame
         if torch.is_grad_enabled():
             return _through_graph(ctx, rows, grad), None, None, None
-        first, second, third = ctx.phi.derivatives(rows[:1])
-        u1, g1 = rows[1 : 1 + directions], grad[1 : 1 + directions]
+        u0, u1, *u2 = _orders_up_to_two(rows, frame, ctx.present)
+        g0, g1, *g2 = _orders_up_to_two(grad, frame, (True,) * (frame.order + 1))
         out = torch.empty_like(rows)
-        torch.mul(first, g1, out=out[1 : 1 + directions])
-        to_value = u1 * g1 if directions == 1 else torch.sum(u1 * g1, 0, keepdim=True)
-        if frame.order == 2:
-            g2 = grad[-1:]
-            if ctx.present[2]:
-                to_value.addcmul_(rows[-1:], g2)
-                torch.mul(first, g2, out=out[-1:])
+        o0, o1, *o2 = _orders_up_to_two(out, frame, ctx.present)
+        first, second, third = ctx.phi.derivatives(u0)
+        torch.mul(first, g1, out=o1)
+        to_value = u1 * g1 if frame.directions == 1 else torch.sum(u1 * g1, 0, keepdim=True)
+        if g2:
+            top = g2[0]
+            if u2:
+                to_value.addcmul_(u2[0], top)
+                torch.mul(first, top, out=o2[0])
             squares = frame.sum_products(u1, u1)
             if frame.weights is not None:
                 u1 = u1 * frame.weights.view(-1, *(1,) * (u1.dim() - 1))
-            out[1 : 1 + directions].addcmul_(second * g2, u1)
-        torch.mul(second, to_value, out=out[:1]).addcmul_(first, grad[:1])
-        if frame.order == 2:
-            out[:1].addcmul_(third() * squares, g2, value=0.5)
+            o1.addcmul_(second * top, u1)
+            torch.mul(squares.mul_(top), third(), out=o0).mul_(0.5).addcmul_(second, to_value)
+        else:
+            torch.mul(second, to_value, out=o0)
+        o0.addcmul_(first, g0)
         return out, None, None, None
 
 
