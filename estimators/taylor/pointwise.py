@@ -1,7 +1,8 @@
 """φ(u) of a series u for a function φ of one variable, and its θ-gradient by hand.
 
-Written as custom autograd Functions because a composed recurrence leaves O(T²) small nodes in the graph: at order 6 on
-(128, 128) the hand-written adjoint makes the step 2.4 times faster, at order 2 it saves a third of the layer's traffic.
+Written as custom autograd Functions because a composed recurrence leaves O(T²) small nodes in the graph. Measured, one
+thread, tanh, 64-128×4-1, batch 128, value and gradient: the hand-written adjoint is 1.7 times faster at order 6 and 1.1
+times at order 2.
 
 The adjoint is short. Differentiating z(t) = φ(u(t)) in u_j shifts the series of d(t) = φ'(u(t)): ∂z_k/∂u_j = d_{k−j}.
 So ū_j = Σ_{k ≥ j} z̄_k d_{k−j}, and d is at hand, because the forward recurrences are built from it.
@@ -90,8 +91,8 @@ class _SecondOrder(torch.autograd.Function):
 
     z_0 = φ, z_1 = φ' u_1, z_2 = φ' u_2 + ½ φ'' S with S = Σ_r w_r u_1². At order 1 only the first two.
 
-    Only the input is saved, and the derivatives of φ are taken again backward: on a net of width 1000 that costs 2 % of
-    the step's time, and saving them would cost 40 % more memory.
+    Only the input is saved, and the derivatives of φ are taken again backward: half a percent of the step's time on a
+    net of width 1000, where saving them would keep ten vectors a layer instead of six (one direction).
     """
 
     @staticmethod

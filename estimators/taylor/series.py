@@ -1,6 +1,6 @@
 """The truncated Taylor series type: ordinary PyTorch functions run on it through ``__torch_function__``.
 
-A plain class, not a Tensor subclass: it carries no storage of its own to keep in step, and a dispatch costs 2–3 µs. A
+A plain class, not a Tensor subclass: it carries no storage of its own to keep in step, and a dispatch costs 2 µs. A
 function that asks ``isinstance(x, torch.Tensor)`` therefore hears no.
 All coefficients lie in one tensor of rows, so that a linear map is one call (one GEMM) for the whole series.
 """
