@@ -1,10 +1,14 @@
-"""A/A: identical steps timed against each other. What this machine calls changed, and what change it can see."""
+"""A/A: identical steps timed against each other. What this machine calls changed, and what change it can see.
+
+A slowdown can also be planted for good: one of the two waits, in every call, for a share of a step's time.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from scipy import stats
@@ -14,6 +18,7 @@ from bench.measure import Bench
 from bench.point import Point
 from bench.statistics.verdict import FLOOR, LEVEL, Verdict, verdict
 
+PLUGIN = Path(__file__).with_name("planted.py")
 SEEN = 0.95
 CHANGES = (0.015, 0.02, 0.025, 0.03, 0.04, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5)
 
@@ -62,6 +67,32 @@ def measure(
         if on_pair is not None:
             on_pair(index + 1, pairs)
     return summary(ratios, tuple(dict.fromkeys(failures)))
+
+
+def planted_seen(
+    bench: Bench,
+    points: Sequence[Point],
+    pairs: int,
+    change: float,
+    on_pair: Callable[[int, int], None] | None = None,
+    rounds: int = ROUNDS,
+) -> list[Verdict]:
+    """Time pairs of which the second waits for ``change`` of a step's time, with `bench.planted`; their verdicts."""
+    found: list[Verdict] = []
+    steps: dict[int, float | None] = {}
+    for index in range(pairs):
+        at = index % len(points)
+        point = replace(points[at], estimator="planted", options={"of": points[at].estimator, "wait_s": 0.0})
+        if at not in steps:
+            steps[at] = side_by_side(bench, [point], rounds=8)[0].median_s
+        step_s = steps[at]
+        if step_s is not None:
+            slower = replace(point, options={**point.options, "wait_s": change * step_s})
+            words = side_by_side(bench, [point, slower], rounds=rounds)[1].verdict
+            found += [words] if words else []
+        if on_pair is not None:
+            on_pair(index + 1, pairs)
+    return found
 
 
 def summary(ratios: Sequence[Sequence[float]], failures: tuple[str, ...] = ()) -> FalseAlarms:

@@ -14,34 +14,52 @@ if TYPE_CHECKING:
     from bench.false_alarms import FalseAlarms
     from bench.point import Point
 
-STEPS = (("ssm", 64, 2), ("fd_ssm", 196, 8), ("sm_exact", 16, 2))  # a millisecond to some tens of them
+# A millisecond to ten of them; of one quantity, since a slowdown is planted around each.
+STEPS = (("hutchinson", 64, 2), ("forward_laplacian", 64, 2), ("hutchinson", 196, 8))
 
 
 @click.command("check")
 @click.option("--pairs", type=click.IntRange(min=1), default=12, show_default=True, help="About three seconds each.")
 @click.option(
+    "--plant", type=click.FloatRange(0, min_open=True), help="Plant a slowdown, 0.05 for 5 %, and look for it."
+)
+@click.option(
     "--fail-above", type=click.FloatRange(0, 1), help="Exit with 1 if more than this share is called changed."
 )
 @click.option("--json", "as_json", is_flag=True, help="The numbers as JSON.")
-def check(pairs: int, fail_above: float | None, as_json: bool) -> None:
-    """Time identical steps against each other: how often they are called changed, and what change would be seen."""
+def check(pairs: int, plant: float | None, fail_above: float | None, as_json: bool) -> None:
+    """Time identical steps against each other: how often they are called changed, and what change would be seen.
+
+    The visible change is computed from the scatter of identical steps. With --plant, one step of each further pair
+    waits in every call, and the pairs in which that is called slower are counted.
+    """
     from rich.progress import Progress
 
     from bench import problems
-    from bench.false_alarms import measure
+    from bench.false_alarms import PLUGIN, measure, planted_seen
     from bench.measure import Bench, Limits
 
     points = [_point(*step) for step in STEPS]
     for point in points:
         problems.prepare(point.problem)
     before = _load()
-    with Bench(Limits.of_this_machine(), predict=False) as bench, Progress(transient=True) as progress:
+    planted = None
+    limits = Limits.of_this_machine()
+    with Bench(limits, plugins=[str(PLUGIN)], predict=False) as bench, Progress(transient=True) as progress:
         task = progress.add_task("pairs of identical steps", total=pairs)
         found = measure(bench, points, pairs, lambda done, _: progress.update(task, completed=done))
+        if plant is not None:
+            planting = progress.add_task(f"pairs with {100 * plant:g} % planted", total=pairs)
+            words = planted_seen(bench, points, pairs, plant, lambda done, _: progress.update(planting, completed=done))
+            planted = {"change": plant, "pairs": len(words), "seen": sum(v.word == "slower" for v in words)}
     if as_json:
-        click.echo(json.dumps({**asdict(found), "load_before": before}, indent=2))
+        click.echo(json.dumps({**asdict(found), "planted": planted, "load_before": before}, indent=2))
     else:
         _print(found, before)
+        if planted:
+            click.echo(
+                f"planted {100 * planted['change']:g} %          seen in {planted['seen']} of {planted['pairs']} pairs"
+            )
     if not found.pairs or (fail_above is not None and found.false > fail_above * found.pairs):
         raise SystemExit(1)
 

@@ -2,6 +2,9 @@
 
 import json
 import math
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +15,8 @@ from bench.__main__ import main
 from bench.measure import Bench, Limits
 from bench.point import Point, ProblemSpec
 from bench.timing import Failed
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class _Worker:
@@ -44,7 +49,9 @@ class _Machine:
         for entry in entries:
             if entry.failure is None:
                 noise = np.exp(self.noise * rng.standard_normal(rounds))
-                entry.medians["step"] = list(self.seconds[entry.worker.point.estimator] * drift * noise)
+                point = entry.worker.point
+                seconds = self.seconds[point.estimator] + point.options.get("wait_s", 0)
+                entry.medians["step"] = list(seconds * drift * noise)
 
 
 @pytest.fixture
@@ -109,6 +116,27 @@ def test_a_biased_pair_is_a_false_alarm():
     found = false_alarms.summary([[1.04] * 30, [1.0] * 30])
     assert found.false == 1
     assert found.shift == pytest.approx(0.04)
+
+
+def test_a_planted_slowdown_is_a_share_of_the_step(machine):
+    bench, points = machine(planted=0.002)
+    verdicts = false_alarms.planted_seen(bench, points, pairs=5, change=0.05)
+    assert [v.word for v in verdicts] == ["slower"] * 5
+    assert all(v.low < 1.05 < v.high for v in verdicts)
+    assert not any(v.word == "slower" for v in false_alarms.planted_seen(bench, points, pairs=5, change=0.001))
+
+
+def test_the_planted_estimator_waits_and_changes_nothing():
+    code = (
+        "import time, torch, estimators\n"
+        f"estimators.load_file({str(false_alarms.PLUGIN)!r})\n"
+        "f, x = lambda x: x.sin().sum(-1), torch.ones(4, 3)\n"
+        "at = lambda name, **o: estimators.get(name)(f, x, order=2, generator=torch.Generator().manual_seed(0), **o)\n"
+        "plain, started = at('hutchinson'), time.perf_counter()\n"
+        "assert torch.equal(at('planted', wait_s=0.05), plain)\n"
+        "assert time.perf_counter() - started >= 0.05\n"
+    )  # in a process of its own: the registry here stays as it is
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, cwd=ROOT).returncode == 0
 
 
 def test_nothing_timed_is_no_number():
