@@ -156,7 +156,7 @@ def table(rows: list[Coverage], repetitions: int) -> str:
         f"{100 * np.sqrt(0.95 * 0.05 / repetitions):.1f} % in coverage.",
         "",
         "Held to: covered in at least 93 % in every Gaussian cell and in at most 98 % in the isotropic ones, and",
-        "falsely resolved in at most 3.5 % without bias; the tests run a shorter version of this. The last group,",
+        "falsely resolved in at most 3.5 % (and a standard error) without bias; the tests run a shorter version. The last group,",
         "heavy-tailed or skewed noise with few draws in a block, breaks the assumption that block means are Gaussian:",
         "it is reported, not promised.",
         "",
