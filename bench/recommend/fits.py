@@ -49,7 +49,7 @@ def fits(measured: Iterable[Measurement]) -> list[Fits]:
 
 def _fit(group: list[Measurement]) -> Fits | None:
     dims, depths = [m.dim for m in group], [m.depth for m in group]
-    time = cost_law(dims, depths, [m.time for m in group])
+    time = cost_law(dims, depths, [m.time for m in group], group[0].width)
     if time is None:
         return None
     first = group[0]
@@ -60,7 +60,7 @@ def _fit(group: list[Measurement]) -> Fits | None:
         order=first.order,
         points=len(group),
         time=time,
-        memory=cost_law(dims, depths, [m.memory for m in group]),
+        memory=cost_law(dims, depths, [m.memory for m in group], first.width),
         std=error_law(dims, depths, [m.std for m in group]),
         bias_low=error_law(dims, depths, [m.bias_low for m in group]),
         bias_high=error_law(dims, depths, [m.bias_high for m in group]),

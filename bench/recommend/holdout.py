@@ -48,7 +48,7 @@ def _without(group: list[Measurement], axis: str, size: int) -> list[Prediction]
     kept = [m for m in group if getattr(m, axis) != size]
     if len({getattr(m, axis) for m in kept}) < 2:
         return []
-    law = cost_law([m.dim for m in kept], [m.depth for m in kept], [m.time for m in kept])
+    law = cost_law([m.dim for m in kept], [m.depth for m in kept], [m.time for m in kept], kept[0].width)
     if law is None:
         return []
     low, high = law.dims if axis == "dim" else law.depths

@@ -40,6 +40,11 @@ class Measurement:
     reason: str
 
     @property
+    def width(self) -> float:
+        """Units in a hidden layer; NaN where the model has none."""
+        return _number(self.setting[SETTING.index("width")])
+
+    @property
     def size(self) -> tuple[int, int, int]:
         """(D, depth, order)."""
         return self.dim, self.depth, self.order

@@ -1,14 +1,15 @@
 // Evaluates the scaling laws fitted at build time (bench/recommend/scaling.py) at any size.
-const lawAt = (law, dim, depth) => law.powers.reduce((sum, [p, q], k) => sum + law.coefficients[k] * dim ** p * depth ** q, 0);
+const lawTerms = (law, dim, depth) => law.powers.map(([p, q, r], k) => law.coefficients[k] * dim ** p * depth ** q * Math.min(dim, law.width) ** r);
+const lawAt = (law, dim, depth) => lawTerms(law, dim, depth).reduce((a, b) => a + b, 0);
 const outside = (size, [low, high]) => Math.max(0, Math.log(low / size), Math.log(size / high));
 const lawDistance = (law, dim, depth) => outside(dim, law.dims) + outside(depth, law.depths);
 const lawSpread = (law, dim, depth) => law.spread * (1 + lawDistance(law, dim, depth));
 
 // The local exponents of D and depth.
 function lawExponents(law, dim, depth) {
-  const terms = law.powers.map(([p, q], k) => law.coefficients[k] * dim ** p * depth ** q);
+  const terms = lawTerms(law, dim, depth);
   const total = terms.reduce((a, b) => a + b, 0);
-  return [0, 1].map((axis) => terms.reduce((sum, term, k) => sum + term * law.powers[k][axis], 0) / total);
+  return [0, 1].map((axis) => terms.reduce((sum, term, k) => sum + term * (law.powers[k][axis] + (axis === 0 && dim < law.width ? law.powers[k][2] : 0)), 0) / total);
 }
 
 // The laws of the most measured setting that the filters let through.

@@ -76,8 +76,8 @@ def test_held_out_sizes_are_predicted_within_a_quarter():
 
 def test_it_says_when_it_extrapolates_and_how_far():
     found = recommend(synthetic_rows(), Question("score_matching", 3136, 8))
-    assert found.qualified[0].beyond == pytest.approx(4)
-    assert "extrapolation by a factor of 4" in found.notes[0]
+    assert next(a for a in found.qualified if a.label == "sm_exact").beyond == pytest.approx(4)
+    assert f"extrapolation by a factor of {found.qualified[0].beyond:.2g}" in found.notes[0]
     inside = recommend(synthetic_rows(), Question("score_matching", 100, 4))
     assert "extrapolation" not in inside.notes[0]
 
@@ -159,3 +159,13 @@ def test_leaving_sizes_out_counts_inside_and_outside():
     assert [p.outside for p in found] == [True, False, False, True]
     assert all(p.predicted == pytest.approx(p.measured, rel=0.05) and p.covered for p in found)
     assert "within 25 %" in summary(found)
+
+
+def test_a_law_that_saturates_at_the_width():
+    cost = lambda d, n: 1e-3 + 5e-4 * n * min(d, 128)  # noqa: E731
+    sizes = [(d, n) for d in (16, 64, 196, 784) for n in (2, 8)]
+    law = cost_law([d for d, _ in sizes], [n for _, n in sizes], [cost(d, n) for d, n in sizes], width=128)
+    for size in ((100, 4), (400, 4), (3000, 8)):
+        assert law(*size) == pytest.approx(cost(*size), rel=0.05)
+    assert law.exponent(1000, 4)[0] == pytest.approx(0, abs=0.05)
+    assert law.exponent(64, 4)[0] == pytest.approx(1, abs=0.05)

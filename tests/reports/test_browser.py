@@ -117,7 +117,7 @@ def test_the_verdict_follows_its_fields_and_slider(report, open_page):
     assert page.input_value("#tolerance") == "100"
     page.fill("#ask-dim", "2000")
     page.press("#ask-dim", "Enter")
-    assert "an extrapolation by a factor of 2.6" in page.locator("#verdict .caution").inner_text()
+    assert "an extrapolation by a factor of" in page.locator("#verdict .caution").inner_text()
     page.fill("#memory", "0.0001")
     page.press("#memory", "Enter")
     assert "too heavy" in page.locator("#verdict .answer").text_content()
