@@ -192,13 +192,13 @@ def test_taylor_ssm_gradient_equals_ssm_to_1e_6_in_float32():
     assert (flat[0] - flat[1]).norm() <= 1e-6 * flat[1].norm()
 
 
-def test_sm_exact_forward_equals_sm_exact():
+def test_sm_forward_equals_sm_exact():
     for f in (Ridge("tanh"), Quartic()):
         expected = estimators.get("sm_exact")(f, _x())
         for options in ({}, {"chunk": 2}, {"compress": False}):
-            _assert_equal(estimators.get("sm_exact_forward")(f, _x(), **options), expected, f.parameters)
+            _assert_equal(estimators.get("sm_forward")(f, _x(), **options), expected, f.parameters)
     net = nn.Sequential(nn.Linear(D, 3), nn.Softplus(), nn.Linear(3, 1)).double()  # compressed: 3 columns, not 5
-    pair = [estimators.get(name)(net, _x()) for name in ("sm_exact_forward", "sm_exact")]
+    pair = [estimators.get(name)(net, _x()) for name in ("sm_forward", "sm_exact")]
     _assert_equal(*pair, list(net.parameters()))
 
 
@@ -245,7 +245,7 @@ NAMES = [
     "taylor_hutchinson",
     "sdgd",
     "taylor_ssm",
-    "sm_exact_forward",
+    "sm_forward",
 ]
 NAMES += ["nested_forward_laplacian", "biharmonic_interpolation", "stochastic_biharmonic"]
 

@@ -7,14 +7,14 @@ from estimators.taylor.coordinates import over_coordinates
 
 
 @register(
-    "sm_exact_forward",
+    "sm_forward",
     quantity="score_matching",
     needs="function",
     tags=("exact", "taylor-mode", "forward-laplacian"),
     source="Hyvärinen (2005), Estimation of Non-Normalized Statistical Models by Score Matching, theorem 1, by the "
     "forward Laplacian of Li, Ye, Zhang, et al. (2024)",
 )
-def sm_exact_forward(f, x: Tensor, *, compress: bool = True, chunk: int | None = None) -> Tensor:
+def sm_forward(f, x: Tensor, *, compress: bool = True, chunk: int | None = None) -> Tensor:
     """The exact objective from a forward Laplacian: the Jacobian's columns give the score, the top row the Laplacian.
 
     L(x) = ½ ‖∇f‖² + Δf = ½ Σ_r c₁^(r)² + 2 c₂, with f = log p + const, c₁ and c₂ the coefficients along all coordinates
