@@ -76,13 +76,14 @@ def prepare(spec: ProblemSpec) -> None:
     """
     check(spec)
     data_source.prepare(spec.data, spec.dim, spec.batch)
-    data_source.prepare(spec.data, spec.dim, min(spec.batch, SCALING_ROWS))
+    data_source.prepare(spec.data, spec.dim, _at_most(spec, SCALING_ROWS))
     identity = cache.digest(content(spec)) + str(cache.directory())
     if identity in _prepared:
         return
     model = _initial_model(spec)  # its scale on the data is kept besides
     if spec.stage == "trained" and training.load(content(spec)) is None:
-        training.train(model, _rows(spec, training.ROWS), content(spec))
+        data_source.prepare(spec.data, spec.dim, _at_most(spec, training.STEPS * training.ROWS))
+        training.train(model, _rows(spec, _at_most(spec, training.STEPS * training.ROWS)), content(spec))
     _prepared.add(identity)
 
 
@@ -116,13 +117,18 @@ def generator(spec: ProblemSpec, purpose: str) -> torch.Generator:
 
 
 def _initial_model(spec: ProblemSpec) -> nn.Module:
-    available = data_source.DATA[spec.data].rows_available(spec.dim)
-    rows = _rows(spec, SCALING_ROWS if available is None else min(SCALING_ROWS, available))
+    rows = _rows(spec, _at_most(spec, SCALING_ROWS))
     family = registry.model(spec.model)
     source = generator(spec, "model")
     with torch.random.fork_rng(devices=[]):  # a family may draw from the global generator, as nn modules do
         torch.default_generator.manual_seed(source.initial_seed())
         return family.build(canonical(spec), rows, source).to(torch.float64)
+
+
+def _at_most(spec: ProblemSpec, rows: int) -> int:
+    """So many rows, or as many as there are."""
+    available = data_source.DATA[spec.data].rows_available(spec.dim)
+    return rows if available is None else min(rows, available)
 
 
 def _rows(spec: ProblemSpec, batch: int) -> Tensor:

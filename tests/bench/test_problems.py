@@ -238,3 +238,10 @@ def test_far_modes_differ_in_mean_square_of_the_score_and_nowhere_else():
     difference = lambda x: (score(mixture(1.0), x) - score(mixture(-1.0), x)).square().sum(-1)  # noqa: E731
     assert difference(near).max() == 0.0
     assert eta * float(difference(near + far).mean()) == pytest.approx(1000, rel=0.01)
+
+
+def test_training_a_deep_network_lowers_the_objective_too():
+    sizes = {"dim": 8, "depth": 32, "width": 32, "activation": "silu"}
+    initial, trained = built(**sizes), built(**sizes, stage="trained")
+    before, after = (float(exact_gradient(p.model, "score_matching", 2, p.x)[0].mean()) for p in (initial, trained))
+    assert after < before - 0.5
