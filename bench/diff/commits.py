@@ -147,7 +147,7 @@ def between_commits(
             if not measure_all and same_source(point, *folders):
                 note = "same source in both; not measured"
                 changes += [
-                    Change(point.label, point.estimator, m, "same", note=note) for m in ("time", "memory", "bias")
+                    Change(_label(point), point.estimator, m, "same", note=note) for m in ("time", "memory", "bias")
                 ]
             else:
                 stochastic = estimators.get(point.estimator).stochastic
@@ -155,7 +155,7 @@ def between_commits(
         with CommitBench(folders[0], None, problem_files) as a, CommitBench(folders[1], None, problem_files) as b:
             ready = []
             for index, point in enumerate(todo):
-                on_stage(f"memory and gradients: {point.label}", index, len(todo))
+                on_stage(f"memory and gradients: {_label(point)}", index, len(todo))
                 found, comparable = _solo(point, a, b, Path(scratch))
                 changes += found
                 if comparable:
@@ -174,17 +174,17 @@ def _solo(point: Point, old: CommitBench, new: CommitBench, scratch: Path) -> tu
     rows = [side.solo(point, "not compared here") for side in (old, new)]
     for side, row in zip(("old", "new"), rows, strict=True):
         if row["outcome"] != "ok":
-            return not_comparable(point.label, point.estimator, f"{side}: {_why(row)}"), False
+            return not_comparable(_label(point), point.estimator, f"{side}: {_why(row)}"), False
     gradients = [side.gradients(point, scratch) for side in (old, new)]
     exact = None
     if not no_reference:
         exact = references.load_or_compute(point.problem, point.quantity, point.order, point.target).gradient.numpy()
-    memory = memory_change(point.label, point.estimator, *(row.get("peak_step_bytes") for row in rows))
+    memory = memory_change(_label(point), point.estimator, *(row.get("peak_step_bytes") for row in rows))
     a, b = gradients
     if isinstance(a, str) or isinstance(b, str):
         why = next(f"{side}: {g}" for side, g in zip(("old", "new"), gradients, strict=True) if isinstance(g, str))
-        return [memory, Change(point.label, point.estimator, "bias", "not comparable", note=why)], True
-    return [memory, gradient_change(point.label, point.estimator, a, b, exact)], True
+        return [memory, Change(_label(point), point.estimator, "bias", "not comparable", note=why)], True
+    return [memory, gradient_change(_label(point), point.estimator, a, b, exact)], True
 
 
 def _time(points: Sequence[Point], old: CommitBench, new: CommitBench, rounds: int, comparisons: int) -> list[Change]:
@@ -207,12 +207,20 @@ def _time(points: Sequence[Point], old: CommitBench, new: CommitBench, rounds: i
         ratios = round_ratios(second, first)
         if not ratios:
             why = next(str(e.failure) for e in (first, second) if e.failure is not None)
-            changes.append(Change(point.label, point.estimator, "time", "not comparable", note=why))
+            changes.append(Change(_label(point), point.estimator, "time", "not comparable", note=why))
             continue
         medians = [float(np.median(entry.medians["step"])) for entry in (first, second)]
         words = verdict(ratios, comparisons=comparisons)
-        changes.append(time_change(point.label, point.estimator, words, *medians))
+        changes.append(time_change(_label(point), point.estimator, words, *medians))
     return changes
+
+
+def _label(point: Point) -> str:
+    """The point in few words: options that have their defaults go without saying."""
+    default = estimators.get(point.estimator).options
+    changed = "".join(f" {name}={value}" for name, value in point.options.items() if value != default.get(name))
+    problem = point.problem
+    return f"{point.estimator}{changed} D={problem.dim} depth={problem.depth} order={point.order}"
 
 
 def _why(answer: dict[str, Any]) -> str:

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from bench.diff import Change
     from bench.point import Point
 
+_RULE = (
+    "changes of time: ratio in the same rounds (stores: through the anchor), 99 % for all together; of memory: above 1 %; "
+    "of bias: how far the expected gradient moved, relative to the exact one"
+)
 FAILS = {"slower": "slower", "heavier": "heavier", "biased": "more biased"}
 
 
@@ -133,16 +137,28 @@ def _print(changes: list[Change], environment: list[str], show_all: bool) -> Non
     console = make_console()
     for difference in environment:
         console.print(f"environment: {difference}")
-    order = {"not comparable": 1, "unclear": 2, "same": 3}
-    shown = [change for change in changes if show_all or change.word != "same"]
+    order = {"unclear": 1, "same": 2}
+    shown = [change for change in changes if change.word != "not comparable" and (show_all or change.word != "same")]
     if shown:
-        table = make_table("", "what", "verdict", "old", "new", "change", "interval", "note", wrap=("what", "note"))
+        right = ("old", "new", "change")
+        table = make_table("", "what", "verdict", "old", "new", "change", "interval", right=right)
         for change in sorted(shown, key=lambda change: order.get(change.word, 0)):
-            table.add_row(change.label, change.word, *_numbers(change), change.note)
+            table.add_row(change.label, _word(change), *_numbers(change))
         console.print(table)
+    missing: dict[tuple[str, str], list[str]] = {}
+    for change in changes:
+        if change.word == "not comparable":
+            missing.setdefault((change.label, change.note), []).append(change.measure)
+    for (label, note), measures in missing.items():
+        console.print(f"not comparable: {label}, {', '.join(measures)}: {note}")
     counts = Counter(change.word for change in changes)
     words = [word for word in counts if word not in NEUTRAL] + [word for word in NEUTRAL if word in counts]
     console.print(", ".join(f"{counts[word]} {word}" for word in words) or "nothing to compare")
+    console.print(_RULE, style="dim")
+
+
+def _word(change: Change) -> str:
+    return change.word if change.word not in ("same", "unclear") else f"{change.measure} {change.word}"
 
 
 def _numbers(change: Change) -> tuple[str, str, str, str]:
