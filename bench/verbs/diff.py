@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from bench.point import Point
 
 _RULE = (
-    "changes of time: ratio in the same rounds (stores: through the anchor), 99 % for all together; of memory: above 1 %; "
-    "of bias: how far the expected gradient moved, relative to the exact one"
+    "time: ratio in the same rounds (stores: through the anchor), at 99 % for all together; memory: above 1 %; "
+    "bias: how far the expected gradient moved, relative to the exact one"
 )
 FAILS = {"slower": "slower", "heavier": "heavier", "biased": "more biased"}
 
