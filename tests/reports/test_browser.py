@@ -21,7 +21,8 @@ LONGEST_TEXT = """Math.max(...[...document.querySelectorAll("main *")]
     .filter((e) => !e.children.length && !e.closest("script, pre")).map((e) => e.textContent.length))"""
 ANSWERS = """([dim, depth, order, error, memory]) => {
     const { ranked, refused } = window.report.answers({ dim, depth, order }, error, memory);
-    return { ranked: ranked.map((r) => [r.label, r.calls, r.cost, r.tied]), refused: refused.map((r) => r.label) };
+    const told = ranked.map((r) => [r.label, r.calls, r.cost, r.tied, r.low, r.high]);
+    return { ranked: told, refused: refused.map((r) => r.label) };
 }"""
 COLUMN_PLACE = """[...document.querySelectorAll("#table th button")]
     .findIndex((b) => b.dataset.column === "time_step_s")"""
@@ -94,12 +95,15 @@ def test_the_page_answers_as_the_function_does(rows_only_report, open_page, erro
         everywhere = {"quantity": quantity, "dim": "all", "depth": "all", "order": "all"}
         page.evaluate("view => window.report.state.set(view)", everywhere)
         answer = page.evaluate(ANSWERS, [dim, depth, order, error, memory or 0])
-        expected = [[a.label, a.calls, a.cost_s, a.tied] for a in told.qualified]
+        expected = [[a.label, a.calls, a.cost_s, a.tied, a.cost_low_s, a.cost_high_s] for a in told.qualified]
         assert [r[0] for r in answer["ranked"]] == [r[0] for r in expected]
-        for (_, calls, cost, tied), (_, calls_, cost_, tied_) in zip(answer["ranked"], expected, strict=True):
+        for (_, calls, cost, tied, *ends), (_, calls_, cost_, tied_, *ends_) in zip(
+            answer["ranked"], expected, strict=True
+        ):
             assert tied == tied_
-            assert math.isclose(calls, calls_, rel_tol=3e-4, abs_tol=0.1)  # numbers are embedded with six digits
-            assert math.isclose(cost, cost_, rel_tol=3e-4)
+            # numbers are embedded with six digits
+            assert math.isclose(calls, calls_, rel_tol=3e-4, abs_tol=0.1)
+            assert [cost, *ends] == pytest.approx([cost_, *ends_], rel=3e-4)
         known = {a.label for a in told.refused if a.basis != "none"}
         assert set(answer["refused"]) == known
 
