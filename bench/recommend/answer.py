@@ -15,7 +15,11 @@ from bench.recommend.measurement import SETTING, Measurement, measurements
 
 @dataclass(frozen=True)
 class Question:
-    """A size, the relative gradient error tolerated, and the bytes at hand (None: any)."""
+    """A size, the relative gradient error tolerated, and the bytes at hand (None: any).
+
+    With `budget_s` the question is turned round: which estimator has the smallest error after so many seconds of calls
+    on one batch, averaged? `error` is then the most that is accepted.
+    """
 
     quantity: str
     dim: int
@@ -23,6 +27,7 @@ class Question:
     order: int = 2
     error: float = 0.1
     memory_bytes: float | None = None
+    budget_s: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse what has no answer."""
@@ -33,6 +38,8 @@ class Question:
             raise ValueError(f"error has to be a positive number; got {self.error}")
         if self.memory_bytes is not None and not self.memory_bytes > 0:
             raise ValueError(f"memory has to be positive; got {self.memory_bytes}")
+        if self.budget_s is not None and not self.budget_s > 0:
+            raise ValueError(f"budget has to be positive; got {self.budget_s}")
 
 
 @dataclass(frozen=True)
@@ -43,7 +50,8 @@ class Answer:
         cost_s: seconds until the error is below the tolerance: calls × step time; low and high its 95 % interval.
         basis: ``measured`` at this size, or ``fitted`` to others.
         beyond: how far outside the sizes measured, as a factor (1: inside).
-        ratio: cost over that of the best.
+        error, error_low, error_high: √(bias² + std²/calls) after those calls; low and high from the bias and the time.
+        ratio: cost over that of the best; with a budget, error over that of the best.
         tied: whether it cannot be told from the best.
     """
 
@@ -59,6 +67,9 @@ class Answer:
     memory_bytes: float = math.nan
     bias: float = math.nan
     std: float = math.nan
+    error: float = math.nan
+    error_low: float = math.nan
+    error_high: float = math.nan
     beyond: float = 1.0
     ratio: float = math.nan
     tied: bool = False
@@ -98,13 +109,14 @@ def recommend(rows: Iterable[Mapping[str, Any]], question: Question) -> Recommen
     here = [m for m in of_quantity if m.setting == setting]
     notes = [f"{len(settings)} settings were measured; this is the most measured one"] if len(settings) > 1 else []
 
-    at_size = {m.label: m for m in here if m.size == (question.dim, question.depth, question.order)}
+    size = question.dim, question.depth, question.order
+    at_size = {m.label: m for m in sorted(here, key=lambda m: m.measured) if m.size == size}
     answers = [judge_measured(m, question) for m in at_size.values()]
     by_label = {fit.label: fit for fit in fits(here) if fit.order == question.order}
     answers += [judge_fitted(fit, question) for label, fit in by_label.items() if label not in at_size]
     for label in sorted({m.label for m in here} - set(at_size) - set(by_label)):
         answers.append(_unknown(next(m for m in here if m.label == label), here, question))
-    qualified = rank([answer for answer in answers if not answer.refusal])
+    qualified = rank([answer for answer in answers if not answer.refusal], question.budget_s is not None)
     refused = sorted((answer for answer in answers if answer.refusal), key=lambda answer: answer.label)
     if qualified and qualified[0].basis == "fitted":
         notes.append(_caution(qualified[0], by_label[qualified[0].label]))
@@ -154,7 +166,21 @@ def _priced(
     if question.memory_bytes is not None and answer.memory_bytes > question.memory_bytes:
         return replace(answer, refusal=f"too heavy: {answer.memory_bytes / 1e6:.3g} MB")
     calls = calls_needed(bias_high, answer.std, question.error)
-    return replace(answer, calls=calls, cost_s=calls * step, cost_low_s=calls * low, cost_high_s=calls * high)
+    if question.budget_s is not None:
+        if calls * step > question.budget_s:
+            needs = f"{calls:.0f} calls of {step:.2g} s" if calls > 1 else f"one step of {step:.2g} s"
+            return replace(answer, refusal=f"beyond the budget: needs {needs}")
+        calls = math.floor(question.budget_s / step)
+    return replace(
+        answer,
+        calls=calls,
+        cost_s=calls * step,
+        cost_low_s=calls * low,
+        cost_high_s=calls * high,
+        error=math.hypot(bias_high, answer.std / math.sqrt(calls)),
+        error_low=math.hypot(bias_low, answer.std / math.sqrt(calls * step / low)),
+        error_high=math.hypot(bias_high, answer.std / math.sqrt(calls * step / high)),
+    )
 
 
 def _unknown(m: Measurement, here: list[Measurement], question: Question) -> Answer:
@@ -167,17 +193,19 @@ def _unknown(m: Measurement, here: list[Measurement], question: Question) -> Ans
     return Answer(m.estimator, m.label, dict(m.options), "none", refusal=refusal)
 
 
-def rank(answers: Iterable[Answer]) -> tuple[Answer, ...]:
-    """Cheapest first; tied with the best where the intervals overlap or the costs are within a few per cent."""
-    ordered = sorted(answers, key=lambda answer: answer.cost_s)
+def rank(answers: Iterable[Answer], by_error: bool = False) -> tuple[Answer, ...]:
+    """Cheapest (most accurate) first; tied where intervals overlap with the best's or lie within a few per cent."""
+    value, low, high = ("error", "error_low", "error_high") if by_error else ("cost_s", "cost_low_s", "cost_high_s")
+    ordered = sorted(answers, key=lambda answer: getattr(answer, value))
     if not ordered:
         return ()
     best = ordered[0]
+    least, top = getattr(best, value), getattr(best, high)
     return tuple(
         replace(
             answer,
-            ratio=answer.cost_s / best.cost_s,
-            tied=answer is not best and (answer.cost_low_s <= best.cost_high_s or answer.cost_s <= TIE * best.cost_s),
+            ratio=getattr(answer, value) / least if least > 0 else math.nan,
+            tied=answer is not best and (getattr(answer, low) <= top or getattr(answer, value) <= TIE * least),
         )
         for answer in ordered
     )

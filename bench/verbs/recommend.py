@@ -24,6 +24,12 @@ from bench.store import DEFAULT_PATH, Store
 @click.option(
     "--memory", type=click.FloatRange(min=0, min_open=True), default=None, help="GiB at hand; any if left out."
 )
+@click.option(
+    "--budget",
+    type=click.FloatRange(min=0, min_open=True),
+    default=None,
+    help="Seconds of compute for one gradient: rank by the error they buy instead.",
+)
 @click.option("--quantity", default=None, help="What is estimated; may be left out where the store has one only.")
 @click.option("--where", multiple=True, metavar="COLUMN=VALUE", help="Keep the rows with this value; may be repeated.")
 @click.option("--store", default=str(DEFAULT_PATH), show_default=True, help="The store to read.")
@@ -34,6 +40,7 @@ def recommend(
     order: int,
     error: float,
     memory: float | None,
+    budget: float | None,
     quantity: str | None,
     where: tuple[str, ...],
     store: str,
@@ -52,7 +59,8 @@ def recommend(
     quantities = sorted({str(row["quantity"]) for row in rows})
     if quantity is None and len(quantities) != 1:
         raise click.UsageError(f"the store holds {len(quantities)} quantities: give --quantity {'|'.join(quantities)}")
-    question = Question(quantity or quantities[0], dim, depth, order, error, None if memory is None else memory * 2**30)
+    at_hand = None if memory is None else memory * 2**30
+    question = Question(quantity or quantities[0], dim, depth, order, error, at_hand, budget)
     try:
         found = answer(rows, question)
     except ValueError as problem:
@@ -79,14 +87,20 @@ def _print(found: Any) -> None:
     if not console.is_terminal:
         console = Console(width=140)
     asked = f"{q.quantity} at D = {q.dim}, depth {q.depth}, order {q.order}, gradient error below {q.error:.3g}"
-    console.print(Text(asked + (f", memory below {q.memory_bytes / 2**30:.3g} GiB" if q.memory_bytes else "")))
+    console.print(
+        Text(
+            asked
+            + (f", memory below {q.memory_bytes / 2**30:.3g} GiB" if q.memory_bytes else "")
+            + (f", within {seconds(q.budget_s)}" if q.budget_s else "")
+        )
+    )
     held = (f"{name} {value}" for name, value in found.setting.items() if name != "machine" and value != "None")
     console.print(Text(", ".join(held), style="dim"))
     for note in found.notes:
         console.print(Text(f"note: {note}", style="yellow"))
     if found.qualified:
         table = Table(box=None, header_style="bold", pad_edge=False)
-        for name in ("", "estimator", "cost", "95 % interval", "calls", "memory", "bias below", "std", "from"):
+        for name in ("", "estimator", "cost", "95 % interval", "calls", "error", "memory", "bias below", "std", "from"):
             table.add_column(name)
         for place, a in enumerate(found.qualified, 1):
             table.add_row(
@@ -95,6 +109,7 @@ def _print(found: Any) -> None:
                 f"{seconds(a.cost_s)}" + (f"  ×{a.ratio:.2g}" if place > 1 else ""),
                 f"{seconds(a.cost_low_s)} to {seconds(a.cost_high_s)}",
                 f"{a.calls:.0f}",
+                f"{a.error:.2g}",
                 f"{a.memory_bytes / 1e6:.3g} MB",
                 f"{a.bias:.1e}",
                 f"{a.std:.2g}",

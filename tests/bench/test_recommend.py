@@ -169,3 +169,16 @@ def test_a_law_that_saturates_at_the_width():
         assert law(*size) == pytest.approx(cost(*size), rel=0.05)
     assert law.exponent(1000, 4)[0] == pytest.approx(0, abs=0.05)
     assert law.exponent(64, 4)[0] == pytest.approx(1, abs=0.05)
+
+
+def test_a_budget_turns_the_question_round():
+    rows = list(synthetic_rows())
+    by_error = recommend(rows, Question("score_matching", 196, 2, error=10.0, budget_s=0.1)).qualified
+    assert by_error[0].label == "sm_exact"  # one exact step fits
+    assert [a.error for a in by_error] == sorted(a.error for a in by_error)
+    ssm = next(a for a in by_error if a.label == "ssm (M=1)")
+    assert ssm.calls == math.floor(0.1 / ssm.step_s)
+    assert ssm.error == pytest.approx(ssm.std / math.sqrt(ssm.calls))
+    short = recommend(rows, Question("score_matching", 196, 2, error=10.0, budget_s=0.005))
+    why = {a.label: a.refusal for a in short.refused}
+    assert why["sm_exact"].startswith("beyond the budget: needs one step of 0.02")
