@@ -61,26 +61,21 @@ def linear(x: Any, weight: Any, bias: Any = None) -> Series:
 
 @rule(torch.matmul, Tensor.matmul, torch.mm, Tensor.mm, torch.bmm, Tensor.bmm, torch.mv, Tensor.mv)
 def matmul(a: Any, b: Any) -> Series:
+    """Vectors become matrices first, as in torch, so that all the rules below have to know are matrices."""
     frame = frame_of(a, b)
-    if not belongs(b, frame):
-        return _matmul_right(a, b)
-    if not belongs(a, frame):
-        if b.ndim == 1:
-            return b.map(lambda rows: rows @ a.mT if a.ndim == 2 else (rows * a).sum(-1))
-        return b.map(lambda rows: (a.unsqueeze(0) if a.ndim > 2 else a) @ rows)
-    if a.ndim == 1 or b.ndim == 1:
-        raise unsupported(torch.matmul, "vector and series; use (a * b).sum(-1)")
+    if a.ndim == 1:
+        return matmul(a.unsqueeze(0), b.unsqueeze(-1) if b.ndim == 1 else b).squeeze(-1 if b.ndim == 1 else -2)
+    if not belongs(b, frame) and b.ndim <= 2:  # also where the input is not materialised yet
+        return a.map_features(lambda rows: rows @ b) if b.ndim == 2 else a.map(lambda rows: rows @ b)
+    if b.ndim == 1:
+        return matmul(a, b.unsqueeze(-1)).squeeze(-1)
     ndim = max(a.ndim, b.ndim)
+    if not belongs(b, frame):
+        return a.map(lambda rows: with_rank(rows, ndim) @ b)
+    if not belongs(a, frame):
+        return b.map(lambda rows: a @ with_rank(rows, ndim))
     a, b = (s.map(lambda rows: with_rank(rows, ndim)) for s in (a, b))
     return bilinear(a, b, torch.matmul)
-
-
-def _matmul_right(x: Series, b: Any) -> Series:
-    if x.ndim == 1 and b.ndim > 2:
-        raise unsupported(torch.matmul, "a vector times a batch of matrices")
-    if b.ndim <= 2:
-        return x.map_features(lambda rows: rows @ b) if b.ndim == 2 else x.map(lambda rows: rows @ b)
-    return x.map(lambda rows: with_rank(rows, b.ndim) @ b)
 
 
 @rule(torch.addmm, Tensor.addmm)

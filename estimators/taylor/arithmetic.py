@@ -107,7 +107,7 @@ def multiply(a: Any, b: Any) -> Series:
     frame = frame_of(a, b)
     if not belongs(a, frame):
         a, b = b, a
-    if _rank(b) <= 1 and not belongs(b, frame):
+    if _rank(b) <= min(1, _rank(a)) and not belongs(b, frame):
         return a.map_features(lambda rows: rows * b)
     if not belongs(b, frame):
         return _ranked(a, _rank(b)).map(lambda rows: rows * b)
@@ -130,7 +130,7 @@ def divide(a: Any, b: Any, *, rounding_mode: str | None = None) -> Series:
     if rounding_mode is not None:
         raise unsupported(torch.div, f"rounding_mode={rounding_mode!r}")
     frame = frame_of(a, b)
-    if _rank(b) <= 1 and not belongs(b, frame):
+    if _rank(b) <= min(1, _rank(a)) and not belongs(b, frame):
         return a.map_features(lambda rows: rows / b)
     if not belongs(b, frame):
         return _ranked(a, _rank(b)).map(lambda rows: rows / b)

@@ -269,6 +269,28 @@ def test_series_nest(name):
     _assert_close(actual, expected)
 
 
+@pytest.mark.parametrize("a_shape", [(4,), (2, 4), (3, 2, 4), (3, 3, 2, 4), (1, 2, 4)])
+@pytest.mark.parametrize("b_shape", [(4,), (4, 5), (3, 4, 5), (3, 3, 4, 5), (1, 4, 5)])
+@pytest.mark.parametrize("which", ["left", "right", "both"])
+def test_matmul_of_every_shape(a_shape, b_shape, which):
+    """Three rows (order 2, one direction) meet batches of three: a rule that confuses the two is seen."""
+    generator = torch.Generator().manual_seed(0)
+    draw = {"dtype": torch.float64, "generator": generator}
+    a, da, b, db = (torch.randn(shape, **draw) for shape in (a_shape, a_shape, b_shape, b_shape))
+    t = torch.zeros(1, dtype=torch.float64)
+
+    def f(t):
+        left = a if which == "right" else a + da * t[0]
+        right = b if which == "left" else b + db * t[0]
+        return (left @ right).reshape(1, -1)
+
+    series = along(f, t, torch.ones(1, 1, dtype=torch.float64), 2)
+    first = (0 if which == "right" else da @ b) + (0 if which == "left" else a @ db)
+    second = da @ db if which == "both" else torch.zeros_like(a @ b)
+    for k, expected in enumerate((a @ b, first, second)):
+        _assert_close(series.coefficient(k)[0], expected.reshape(1, -1))
+
+
 def test_modules_of_every_kind():
     torch.manual_seed(0)
     net = nn.Sequential(
