@@ -1,13 +1,19 @@
-"""The harness's own speed: what a point costs beside its measurement, and what keeping a row costs."""
+"""The harness's own speed: what a point costs beside its measurement, what keeping a row costs, what a report costs.
+
+All of it is the working tree's, whatever commit is installed, so only the newest commit's numbers mean anything.
+"""
 
 from __future__ import annotations
 
+import importlib.util
 import tempfile
 from pathlib import Path
 
+POINTS = 9
+
 
 class Harness:
-    """Followed over commits of the working tree's `bench`, so only the newest commit's numbers mean anything."""
+    """Rows, workers and points."""
 
     version = "1"
     timeout = 300
@@ -47,3 +53,64 @@ class Harness:
         return statistics.median(seconds)
 
     track_worker_start.unit = "seconds"  # type: ignore[attr-defined]
+
+    def track_point_overhead(self) -> float:
+        """Seconds a point beyond its own draws and timed blocks: isolated, with time, memory and accuracy."""
+        import time
+
+        import estimators
+        from bench import problems, runner
+        from bench.measure import Bench, Limits
+        from bench.point import Point, ProblemSpec
+        from bench.store import Store
+
+        spec, ssm = ProblemSpec(dim=16, depth=1, width=16, batch=16), estimators.get("ssm")
+        problems.prepare(spec)
+        points = [
+            Point("ssm", ssm.quantity, spec, 2, dict(ssm.options), draws=16 * (1 + k), target=ssm.target)
+            for k in range(POINTS)
+        ]
+        with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "store.sqlite") as store:
+            with Bench(Limits.of_this_machine(), predict=False) as bench:
+                bench.reference(spec, ssm.quantity, 2, ssm.target, threads=1)
+                bench.rates(points[0])
+                started = time.perf_counter()
+                runner.run(runner.plan(points, (), store), store, bench)
+                wall_s = time.perf_counter() - started
+            kernel_s = sum(row["extra"]["kernel_s"] for row in store.rows(finished_only=True))
+        return (wall_s - kernel_s) / POINTS
+
+    track_point_overhead.unit = "seconds"  # type: ignore[attr-defined]
+
+
+class Report:
+    """The report, where the environment has what it is drawn with; n/a elsewhere."""
+
+    version = "1"
+    timeout = 300
+
+    def setup(self) -> None:
+        """Whether it can be drawn."""
+        for name in ("altair", "jinja2", "pandas", "matplotlib"):
+            if importlib.util.find_spec(name) is None:
+                raise NotImplementedError(f"{name} is not installed here")
+
+    def track_build(self) -> float:
+        """Seconds to build the pages of a store of a few points."""
+        import time
+
+        from bench import runner
+        from bench.measure import Bench, Limits
+        from bench.store import Store
+        from reports.pages.build import build
+
+        from . import measurement
+
+        with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "store.sqlite") as store:
+            with Bench(Limits.of_this_machine(), predict=False) as bench:
+                runner.run(runner.plan(measurement.points()[:4], (), store), store, bench)
+            started = time.perf_counter()
+            build(store.frame(), Path(folder) / "html", str(store.path), store.runs())
+            return time.perf_counter() - started
+
+    track_build.unit = "seconds"  # type: ignore[attr-defined]
