@@ -291,6 +291,38 @@ def test_matmul_of_every_shape(a_shape, b_shape, which):
         _assert_close(series.coefficient(k)[0], expected.reshape(1, -1))
 
 
+@pytest.mark.parametrize("a_shape", [(), (3,), (1,), (2, 3), (3, 1, 3), (3, 3, 2, 3)])
+@pytest.mark.parametrize("b_shape", [(), (3,), (2, 1), (3, 2, 3), (3, 1, 2, 1)])
+@pytest.mark.parametrize("which", ["left", "right", "both"])
+def test_elementwise_operations_broadcast_as_tensors_do(a_shape, b_shape, which):
+    generator = torch.Generator().manual_seed(0)
+    draw = {"dtype": torch.float64, "generator": generator}
+    a, da, b, db = (torch.rand(shape, **draw) + 1 for shape in (a_shape, a_shape, b_shape, b_shape))
+    chosen = torch.rand(3, 1, 2, 3, **draw) > 0.5
+    operations = (
+        torch.add, torch.sub, torch.mul, torch.div, torch.maximum, lambda p, q: torch.where(chosen, p, q * p)
+    )  # fmt: skip
+
+    def operands(t):
+        return (a if which == "right" else a + da * t), (b if which == "left" else b + db * t)
+
+    for operation in operations:
+        ones = torch.ones(1, 1, dtype=torch.float64)
+        series = along(lambda t, op=operation: op(*operands(t[0])).unsqueeze(0), 0 * ones[0], ones, 2)
+        t = torch.zeros((), dtype=torch.float64)
+        value = operation(*operands(t))
+        first = torch.autograd.functional.jacobian(lambda t, op=operation: op(*operands(t)), t)
+        second = torch.autograd.functional.jacobian(
+            lambda t, op=operation: torch.autograd.functional.jacobian(
+                lambda s: op(*operands(s)), t, create_graph=True
+            ),
+            t,
+        )
+        for k, expected in enumerate((value, first, second / 2)):
+            assert series.coefficient(k).shape[2:] == value.shape
+            _assert_close(series.coefficient(k)[0, 0], expected)
+
+
 def test_modules_of_every_kind():
     torch.manual_seed(0)
     net = nn.Sequential(
