@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from reports.figures import paper, screen
+from reports.frames.slice import fullest
 from reports.palette import Mark
 
 NAME = "bias_forest"
@@ -53,7 +54,8 @@ def on_screen() -> alt.LayerChart:
 
 
 def on_paper(points: pd.DataFrame, marks: Mapping[str, Mark]) -> Figure:
-    """The same lines for print."""
+    """The same for print, of the fullest size and setting among the points."""
+    points, title = fullest(points)
     frame = data(points)
     figure, axes = paper.canvas(height=1.0 + 0.18 * len(frame))
     least = np.nanmin([*frame["bias"], *frame["rounding"].where(frame["rounding"] > 0), 1.0]) / 3
@@ -68,4 +70,5 @@ def on_paper(points: pd.DataFrame, marks: Mapping[str, Mark]) -> Figure:
     axes.set_yticks(range(len(frame)), [f"{row.label[:36]}  {row.cell}" for row in frame.itertuples()])
     axes.invert_yaxis()
     axes.set_xlabel("Gradient bias (relative); ticks: rounding")
+    axes.set_title(title)
     return figure

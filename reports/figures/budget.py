@@ -14,6 +14,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from reports.figures import paper, screen
+from reports.frames.slice import fullest
 from reports.palette import Mark
 
 NAME = "budget"
@@ -56,7 +57,8 @@ def on_screen() -> alt.LayerChart:
 
 
 def on_paper(points: pd.DataFrame, marks: Mapping[str, Mark]) -> Figure:
-    """The same curves for print."""
+    """The same for print, of the fullest size and setting among the points."""
+    points, title = fullest(points)
     frame = data(points)
     figure, axes = paper.canvas()
     for (estimator, _), curve in frame.groupby(["estimator", "label"], sort=True):
@@ -66,4 +68,5 @@ def on_paper(points: pd.DataFrame, marks: Mapping[str, Mark]) -> Figure:
     paper.logarithmic(axes)
     axes.set(xlabel="Compute budget (seconds)", ylabel="Gradient error, RMSE (relative)")
     paper.legend(figure, axes, frame, marks)
+    axes.set_title(title)
     return figure

@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from reports.figures import marks_layer, paper
+from reports.frames.slice import fullest
 from reports.palette import Mark
 
 NAME = "work_precision"
@@ -48,7 +49,8 @@ def on_screen() -> alt.LayerChart:
 
 
 def on_paper(points: pd.DataFrame, marks: Mapping[str, Mark], error: str = "rmse", cost: str = "time_step_s") -> Figure:
-    """The same figure for print."""
+    """The same for print, of the fullest size and setting among the points."""
+    points, title = fullest(points)
     frame = data(points, error, cost)
     figure, axes = paper.canvas()
     floor = frame["minibatch_std"].median()
@@ -66,4 +68,5 @@ def on_paper(points: pd.DataFrame, marks: Mapping[str, Mark], error: str = "rmse
     paper.logarithmic(axes)
     axes.set(xlabel=paper.with_unit(COSTS[cost], cost), ylabel=f"{ERRORS[error]} (relative)")
     paper.legend(figure, axes, frame, marks)
+    axes.set_title(title)
     return figure

@@ -8,6 +8,22 @@ from difflib import get_close_matches
 import pandas as pd
 
 
+def fullest(points: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """The rows of one quantity, size and setting, and its name: different problems do not belong into one plot.
+
+    It is the one with most finished labels, the larger size of equals.
+    """
+    columns = ["quantity", "model", "data", "stage", "batch", "dtype", "device", "machine", "dim", "depth", "order"]
+    groups = points.groupby(columns, dropna=False, sort=True)
+    place = max(groups.groups, key=lambda key: (groups.get_group(key).query("ok")["label"].nunique(), *key[-3:]))
+    chosen = groups.get_group(place)
+    first = chosen.iloc[0]
+    words = (
+        f"{str(first['quantity']).replace('_', ' ')}, {first['model']}, D = {first['dim']:g}, depth {first['depth']:g}"
+    )
+    return chosen, f"{words}, order {first['order']:g}"[:120]
+
+
 def keep(frame: pd.DataFrame, conditions: Iterable[str]) -> pd.DataFrame:
     """The rows in which every `column=value` holds; a value may be several, with commas.
 

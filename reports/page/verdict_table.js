@@ -53,7 +53,7 @@ function drawVerdict(place, report) {
     if (!size) return box.replaceChildren("Several sizes are selected; choose a dimension, a depth and an order for an answer in one sentence.");
     const text = `D = ${size.dim}, depth ${size.depth}, order ${size.order}`;
     const { ranked, refused } = answers(view, size, wanted, limit);
-    if (!ranked.length && !refused.length) return box.replaceChildren(`Nothing was measured that could answer for ${text}.`);
+    if (!ranked.length && !refused.length) return box.replaceChildren(`Nothing was measured that could answer for ${text}: at its order an estimator has to be measured at two sizes or more.`);
     if (!ranked.length) return box.replaceChildren(element("p", {}, `No estimator reaches ${percent(wanted)} at ${text}. `), whyNot(refused));
     const best = ranked[0], ties = oneEach(ranked).filter((answer) => answer.tied);
     const rest = oneEach(ranked).filter((a) => a !== best && !a.tied);

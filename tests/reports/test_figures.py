@@ -13,7 +13,7 @@ from reports.figures import bias_forest, budget, heat_map, memory, outcomes, sca
 from reports.figures.catalogue import FIGURES
 from reports.frames.points import points
 from reports.frames.rows import from_rows
-from reports.frames.slice import keep
+from reports.frames.slice import fullest, keep
 from reports.palette import marks
 
 ROW = {
@@ -156,3 +156,10 @@ def test_marks_differ_and_do_not_depend_on_the_others():
     many = [f"plugin_{i}" for i in range(24)] + ["ssm", "hutchinson", "taylor", "sm_exact"]
     assert len({(m.colour, m.shape) for m in marks(many).values()}) == len(many)
     assert marks(["ssm"])["ssm"] == marks(many)["ssm"]
+
+
+def test_print_takes_the_fullest_size_and_names_it():
+    rows = [{"dim": 8}, {"dim": 8, "estimator": "hvp_loop"}, {"dim": 64}]
+    chosen, title = fullest(frame_of(*rows))
+    assert set(chosen["dim"]) == {8}
+    assert "D = 8, depth 2, order 2" in title

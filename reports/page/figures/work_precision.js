@@ -85,9 +85,12 @@ function finishErrorPlot(report, { points, failed, unit, costTitle, errorTitle, 
     guides.push({ kind: "bottom", y: bottom, text: `below ${percent(LEAST_ERROR)} (not to scale)` });
     for (const point of below) point.y = point.y_low = point.y_high = bottom * (y[0] / bottom) ** 0.66;
   }
-  const shares = points.length <= MOST_FRONT ? frontShares(points.map((p) => { const [told, low, high] = true_y.get(p); return { ...p, y: told, y_low: low, y_high: high }; })) : [];
+  // Where the axis is cut, what lies below counts as equally exact: rounding does not put a point on the front.
+  const cut = (value) => (rounding ? value : Math.max(value ?? 0, LEAST_ERROR));
+  const exactly = points.map((p) => { const [told, low, high] = true_y.get(p); return { ...p, y: cut(told), y_low: cut(low), y_high: cut(high) }; });
+  const shares = points.length <= MOST_FRONT ? frontShares(exactly) : [];
   points.forEach((point, k) => { point.front = shares[k]; });
-  const front = onFront(points.map((p) => p.x), points.map((p) => true_y.get(p)[0])).map((k) => points[k]);
+  const front = onFront(exactly.map((p) => p.x), exactly.map((p) => p.y)).map((k) => points[k]);
   front.forEach((point, k) => {
     guides.push({ kind: "front", x: point.x, y: point.y, rank: 2 * k });
     if (front[k + 1]) guides.push({ kind: "front", x: front[k + 1].x, y: point.y, rank: 2 * k + 1 });
