@@ -130,3 +130,27 @@ def test_the_biased_estimator_is_biased_in_its_commit_alone(results):
     assert bias("biased", "ssm") > 0.05
     assert bias("slower", "ssm") < 0.05
     assert bias("biased", "taylor_ssm") < 0.05
+
+
+@pytest.mark.browser
+def test_the_published_site_opens_from_disk_with_the_network_off(history, results):
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if chromium is None or shutil.which("npm") is None:
+        pytest.skip("needs Chromium and npm")
+    from playwright.sync_api import sync_playwright
+
+    repository, _ = history
+    subprocess.run([sys.executable, "-m", "asv", "publish"], cwd=repository, check=True, capture_output=True)
+    site = repository / ".asv" / "html"
+    subprocess.run([sys.executable, "-m", "bench.vendor_asv_site", str(site)], cwd=ROOT, check=True)
+    troubles = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_context(offline=True).new_page()
+        page.on("pageerror", lambda error: troubles.append(str(error)))
+        page.on("requestfailed", lambda request: troubles.append(request.url))
+        page.goto(f"{(site / 'index.html').as_uri()}#sweep.ScoreMatching.track_step_time")
+        page.wait_for_selector("text=estimator-taylor_ssm", timeout=20_000)
+        page.wait_for_selector("canvas", timeout=20_000)
+        browser.close()
+    assert not troubles
