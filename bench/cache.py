@@ -67,7 +67,7 @@ def write_array(path: Path, array: np.ndarray) -> None:
 
 def write_bundle(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Write named arrays so that a reader sees the whole file or none."""
-    _write(path, lambda file: np.savez(file, **arrays))
+    _write(path, lambda file: np.savez(file, **arrays))  # type: ignore[arg-type]
 
 
 def number(kind: str, content: Mapping[str, Any], compute: Callable[[], float]) -> float:

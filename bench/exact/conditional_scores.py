@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 
-def terms(model: Any, x: Tensor, v: Tensor | None) -> Iterator[Tensor]:
+def terms(model: Any, x: Tensor, v: Tensor) -> Iterator[Tensor]:
     """Σ_d ½s_d² + ∂s_d/∂x_d, (B,).
 
     With the contexts from x and the coordinates from a leaf x̃ = x, the Jacobian in x̃ is diagonal. Were the two one

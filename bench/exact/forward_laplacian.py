@@ -79,8 +79,10 @@ def _through(module: nn.Module, state: Pushed) -> Pushed:
             state = _through(inner, state)
         return state
     if isinstance(module, Residual):
-        inner = _through(module.block, state)
-        return Pushed(state.h + inner.h, state.columns + inner.columns, state.laplacian + inner.laplacian, state.gram)
+        branch = _through(module.block, state)
+        return Pushed(
+            state.h + branch.h, state.columns + branch.columns, state.laplacian + branch.laplacian, state.gram
+        )
     if isinstance(module, nn.Linear):
         return Pushed(module(state.h), module.weight @ state.columns, state.laplacian @ module.weight.T, state.gram)
     activation = of_module(module)

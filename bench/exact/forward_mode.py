@@ -36,7 +36,7 @@ def directional(model: Any, x: Tensor, v: Tensor, order: int) -> Iterator[Tensor
     yield f(x)
 
 
-def laplacian(model: Any, x: Tensor, v: Tensor | None, order: int) -> Iterator[Tensor]:
+def laplacian(model: Any, x: Tensor, v: Tensor, order: int) -> Iterator[Tensor]:
     """Δf or Δ²f: second derivatives along coordinates by nested dual numbers."""
     for e in _coordinates(x):
         second = _along(_along(model.log_density, e), e)
@@ -47,7 +47,7 @@ def laplacian(model: Any, x: Tensor, v: Tensor | None, order: int) -> Iterator[T
             yield _along(_along(second, other), other)(x)
 
 
-def score_matching(model: Any, x: Tensor, v: Tensor | None, order: int) -> Iterator[Tensor]:
+def score_matching(model: Any, x: Tensor, v: Tensor, order: int) -> Iterator[Tensor]:
     """½‖s‖², then every ∂_i s_i by a dual number through the score."""
     s = _score(model)
     yield 0.5 * s(x).square().sum(-1)
@@ -55,7 +55,7 @@ def score_matching(model: Any, x: Tensor, v: Tensor | None, order: int) -> Itera
         yield _along(s, e)(x)[:, i]
 
 
-def log_likelihood(model: Any, x: Tensor, v: Tensor | None, order: int) -> Iterator[Tensor]:
+def log_likelihood(model: Any, x: Tensor, v: Tensor, order: int) -> Iterator[Tensor]:
     """−log p(x) of a flow, with the log-determinant of its whole Jacobian, row by row, by dual numbers."""
     jacobian = torch.func.vmap(torch.func.jacfwd(lambda row: model.transform(row)[0]))(x)
     y = model.transform(x)[0]

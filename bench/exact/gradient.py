@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from bench.exact import conditional_scores, forward_laplacian, forward_mode, per_term, taylor_series
 
-Terms = Callable[[nn.Module, Tensor, Tensor | None], Iterator[Tensor]]
+Terms = Callable[[Any, Tensor, Tensor], Iterator[Tensor]]
 ROUTES = ("closed_form", "by_layers", "separate_leaf", "reverse", "forward")
 MEMORY_BYTES = 2**28
 
@@ -39,6 +39,10 @@ def exact_gradient(
     Raises:
         NotImplementedError: the route, or with None every route, does not serve the model and the quantity.
     """
+    if v is None:
+        if quantity == "directional":
+            raise ValueError("a directional derivative needs directions v")
+        v = torch.zeros_like(x)
     if route is None:
         route = serving(model, quantity, order)[0]
     terms = _terms(model, quantity, order, route)
@@ -51,7 +55,7 @@ def exact_gradient(
     for start in range(0, len(x), rows):
         chunk = slice(start, start + rows)
         value = torch.zeros_like(x[chunk, 0])
-        for term in terms(model, x[chunk].detach(), None if v is None else v[chunk].detach()):
+        for term in terms(model, x[chunk].detach(), v[chunk].detach()):
             value += term.detach()
             if term.requires_grad and parameters:
                 parts = torch.autograd.grad(
@@ -92,7 +96,7 @@ def _closed_form(model: nn.Module, quantity: str, order: int) -> Terms | None:
     if formula is None or (orders != "any" and order not in orders):
         return None
 
-    def terms(model: nn.Module, x: Tensor, v: Tensor | None) -> Iterator[Tensor]:
+    def terms(model: nn.Module, x: Tensor, v: Tensor) -> Iterator[Tensor]:
         yield formula(quantity, order, x, v)
 
     return terms

@@ -37,7 +37,7 @@ def directional(model: Any, x: Tensor, v: Tensor, order: int) -> Iterator[Tensor
     yield y
 
 
-def laplacian(model: Any, x: Tensor, v: Tensor | None, order: int) -> Iterator[Tensor]:
+def laplacian(model: Any, x: Tensor, v: Tensor, order: int) -> Iterator[Tensor]:
     """Δf, some diagonal second derivatives at a time, or Δ²f, one pair of them at a time."""
     if order == 2:
         yield from _divergence(lambda x: _grad(model.log_density(x), x), x)
@@ -51,7 +51,7 @@ def laplacian(model: Any, x: Tensor, v: Tensor | None, order: int) -> Iterator[T
             yield _grad(third[:, j], x)[:, j]
 
 
-def score_matching(model: Any, x: Tensor, v: Tensor | None, order: int) -> Iterator[Tensor]:
+def score_matching(model: Any, x: Tensor, v: Tensor, order: int) -> Iterator[Tensor]:
     """½‖s‖², then every ∂_i s_i."""
 
     def score(x: Tensor) -> Tensor:
@@ -61,7 +61,7 @@ def score_matching(model: Any, x: Tensor, v: Tensor | None, order: int) -> Itera
     yield from _divergence(score, x)
 
 
-def log_likelihood(model: Any, x: Tensor, v: Tensor | None, order: int) -> Iterator[Tensor]:
+def log_likelihood(model: Any, x: Tensor, v: Tensor, order: int) -> Iterator[Tensor]:
     """−log p(x)."""
     yield -model.log_density(x)
 

@@ -27,7 +27,7 @@ def bilaplacian_terms(layers: nn.Sequential) -> Any:
     mixed one 1/6.
     """
 
-    def terms(model: nn.Module, x: Tensor, v: Tensor | None) -> Iterator[Tensor]:
+    def terms(model: nn.Module, x: Tensor, v: Tensor) -> Iterator[Tensor]:
         dim = x.shape[1]
         eye = torch.eye(dim, dtype=x.dtype, device=x.device)
         for i in range(dim):

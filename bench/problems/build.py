@@ -54,7 +54,7 @@ def check(spec: ProblemSpec) -> None:
 
 def canonical(spec: ProblemSpec) -> ProblemSpec:
     """The specification with what its model does not read at fixed values: equal problems become equal."""
-    unread = {"depth": 1, "width": 1, "activation": "softplus", "residual": False}
+    unread: dict[str, Any] = {"depth": 1, "width": 1, "activation": "softplus", "residual": False}
     return replace(spec, **{k: v for k, v in unread.items() if k not in registry.model(spec.model).reads})
 
 

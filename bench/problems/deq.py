@@ -12,7 +12,7 @@ from bench.exact.activations import ACTIVATIONS, Activation
 from bench.point import ProblemSpec
 from bench.problems.registry import register
 from bench.problems.ridge import Ridge
-from bench.problems.scaled_layers import linear, orthogonal
+from bench.problems.weights import linear, normal, orthogonal
 
 PICARD_STEPS, NEWTON_STEPS, CHORD_STEPS = 20, 8, 6
 LARGEST_SLOPE = {"softplus": 1.0, "tanh": 1.0, "silu": 1.09983933, "gelu": 1.1289043}  # sup |φ′|
@@ -87,7 +87,7 @@ class Equilibrium(nn.Module):
         slope = self.activation.derivative(1, self.preactivation(z, x))
         return torch.eye(z.shape[-1], dtype=z.dtype, device=z.device) - slope.unsqueeze(-1) * self.inner
 
-    def closed_form(self, quantity: str, order: int, x: Tensor, v: Tensor | None) -> Tensor:
+    def closed_form(self, quantity: str, order: int, x: Tensor, v: Tensor) -> Tensor:
         """Exact values by implicit differentiation, (B,).
 
         With q = Wz* + Ux + b and Λ = diag φ′(q): ∂_i z = (I − ΛW)⁻¹ΛU e_i, q_i = W∂_i z + Ue_i, and second derivatives
@@ -112,7 +112,7 @@ class Equilibrium(nn.Module):
     def project(self) -> None:
         """Bring W back to its contraction factor where a training step has left it."""
         bound = self.contraction / self.largest_slope
-        self.inner *= min(1.0, bound / float(torch.linalg.matrix_norm(self.inner, 2)))
+        self.inner.mul_(min(1.0, bound / float(torch.linalg.matrix_norm(self.inner, 2))))
 
 
 class LinearEquilibrium(Ridge):
@@ -149,7 +149,7 @@ class LinearEquilibrium(Ridge):
     @torch.no_grad()
     def project(self) -> None:
         """Bring W back to its contraction factor where a training step has left it."""
-        self.inner *= min(1.0, self.contraction / float(torch.linalg.matrix_norm(self.inner, 2)))
+        self.inner.mul_(min(1.0, self.contraction / float(torch.linalg.matrix_norm(self.inner, 2))))
 
 
 def contraction(depth: int) -> float:
@@ -157,38 +157,36 @@ def contraction(depth: int) -> float:
     return depth / (depth + 1)
 
 
-FACTS = {"needs": ("function", "score", "equilibrium"), "reads": ("depth", "width", "activation")}
+NEEDS, READS = ("function", "score", "equilibrium"), ("depth", "width", "activation")
 
 
-@register("deq", activations=SMOOTH, **FACTS)
+@register("deq", needs=NEEDS, reads=READS, activations=SMOOTH)
 def build_deq(spec: ProblemSpec, rows: Tensor, generator: torch.Generator) -> nn.Module:
     """A dense equilibrium layer of ``width`` units with ‖W‖₂·sup|φ′| = depth/(depth + 1).
 
     ‖∇f‖ has root mean square one on the rows. Activations have to be smooth: at kinks the fixed point has no second
     derivative.
     """
-    normal = {"dtype": torch.float64, "generator": generator}
     rho = contraction(spec.depth)
     inner = orthogonal(spec.width, spec.width, generator) * (rho / LARGEST_SLOPE[spec.activation])
-    outer = torch.randn(spec.width, spec.dim, **normal)
+    outer = normal(generator, spec.width, spec.dim)
     outer /= (rows @ outer.T).square().mean().sqrt()
-    bias = 0.5 * torch.randn(spec.width, **normal)
-    head = torch.randn(spec.width, **normal) / math.sqrt(spec.width)
+    bias = 0.5 * normal(generator, spec.width)
+    head = normal(generator, spec.width) / math.sqrt(spec.width)
     model = Equilibrium(inner, outer, bias, head, spec.activation, rho)
     _scale(model, rows)
     return model
 
 
-@register("deq_linear", **FACTS)
+@register("deq_linear", needs=NEEDS, reads=READS)
 def build_deq_linear(spec: ProblemSpec, rows: Tensor, generator: torch.Generator) -> nn.Module:
     """An equilibrium layer linear in z, with ‖W‖₂ = depth/(depth + 1); ‖∇f‖ has root mean square one on the rows."""
-    normal = {"dtype": torch.float64, "generator": generator}
     rho = contraction(spec.depth)
     inner = rho * orthogonal(spec.width, spec.width, generator)
-    outer = torch.randn(spec.width, spec.dim, **normal)
+    outer = normal(generator, spec.width, spec.dim)
     outer /= (rows @ outer.T).square().mean().sqrt()
-    first = linear(outer, 0.5 * torch.randn(spec.width, **normal))
-    head = torch.randn(spec.width, **normal) / math.sqrt(spec.width)
+    first = linear(outer, 0.5 * normal(generator, spec.width))
+    head = normal(generator, spec.width) / math.sqrt(spec.width)
     model = LinearEquilibrium(inner, first, head, spec.activation, rho)
     _scale(model, rows)
     return model
@@ -199,4 +197,4 @@ def _scale(model: Equilibrium | LinearEquilibrium, rows: Tensor) -> None:
     x = rows.detach().requires_grad_(True)
     (gradient,) = torch.autograd.grad(model.log_density(x).sum(), x)
     with torch.no_grad():
-        model.weights /= gradient.square().sum(-1).mean().sqrt()
+        model.weights.div_(gradient.square().sum(-1).mean().sqrt())

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from bench.point import ProblemSpec
 from bench.problems.registry import register
-from bench.problems.scaled_layers import Draws, hidden_layers, linear, orthogonal
+from bench.problems.scaled_layers import Draws, hidden_layers
+from bench.problems.weights import linear, normal, orthogonal
 
 LEAK = 0.3
 COUPLINGS = 4
@@ -74,7 +75,7 @@ class DenseFlow(nn.Module):
         """There is a formula for one activation between two linear layers, the published setting."""
         return {"laplacian": (2,), "score_matching": (2,)} if len(self.linears) == 2 else {}
 
-    def closed_form(self, quantity: str, order: int, x: Tensor, v: Tensor | None) -> Tensor:
+    def closed_form(self, quantity: str, order: int, x: Tensor, v: Tensor) -> Tensor:
         """Δ log p, or ½‖s‖² + Δ log p, of two linear layers, in O(D²) a row: (B,).
 
         With z = Vx + b, y = Wσ(z) + c, ℓ = log σ′ and n_j = ‖V_j‖²:
@@ -82,6 +83,7 @@ class DenseFlow(nn.Module):
         Δ log p = Σ_j n_j(ℓ″ − σ″ ⊙ Wᵀy)_j − σ′ᵀ(VVᵀ ∘ WᵀW)σ′.
         """
         first, second = self.linears
+        assert isinstance(first, nn.Linear) and isinstance(second, nn.Linear)
         z = first(x)
         slope, bend, log_slope, log_bend = self.leaky.slopes(z)
         back = second(self.leaky(z)) @ second.weight
@@ -134,14 +136,14 @@ def build_glow_fc(spec: ProblemSpec, rows: Tensor, generator: torch.Generator) -
     linears, h = [], rows
     for i in range(spec.depth + 1):
         weight = orthogonal(spec.dim, spec.dim, generator)
-        noise = torch.randn(spec.dim, spec.dim, dtype=torch.float64, generator=generator)
+        noise = normal(generator, spec.dim, spec.dim)
         weight = weight + (0.1 / math.sqrt(spec.dim)) * noise
         if i > 0:
             h = SmoothLeaky()(h)
         z = h @ weight.T
         size = (z - z.mean(0)).square().mean().sqrt().clamp_min(1e-12)
         weight, z = weight / size, z / size
-        bias = 0.1 * torch.randn(spec.dim, dtype=torch.float64, generator=generator) - z.mean(0)
+        bias = 0.1 * normal(generator, spec.dim) - z.mean(0)
         linears.append(linear(weight, bias))
         h = z + bias
     return DenseFlow(linears)
@@ -165,7 +167,7 @@ def build_nice(spec: ProblemSpec, rows: Tensor, generator: torch.Generator) -> n
         inner = ProblemSpec(dim=source.shape[1], depth=spec.depth, width=spec.width, activation=spec.activation)
         hidden = hidden_layers(inner, Draws(inner, generator), source, 1.0)
         shape = (target.shape[1], spec.width)
-        weight = torch.randn(shape, dtype=torch.float64, generator=generator) / math.sqrt(spec.width)
+        weight = normal(generator, *shape) / math.sqrt(spec.width)
         with torch.no_grad():
             features = nn.Sequential(*hidden)(source)
             shift = (features - features.mean(0)) @ weight.T
@@ -176,4 +178,4 @@ def build_nice(spec: ProblemSpec, rows: Tensor, generator: torch.Generator) -> n
             else:
                 first = first + network(second)
         shifts.append(network)
-    return AdditiveFlow(shifts, 0.1 * torch.randn(spec.dim, dtype=torch.float64, generator=generator))
+    return AdditiveFlow(shifts, 0.1 * normal(generator, spec.dim))

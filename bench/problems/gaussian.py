@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from bench.point import ProblemSpec
 from bench.problems.registry import register
+from bench.problems.weights import normal
 from estimators.estimator import QUANTITIES
 
 
@@ -34,7 +35,7 @@ class Gaussian(nn.Module):
         constant = self.log_diagonal.sum() - 0.5 * self.mean.numel() * math.log(2.0 * math.pi)
         return constant - 0.5 * whitened.square().sum(-1)
 
-    def closed_form(self, quantity: str, order: int, x: Tensor, v: Tensor | None) -> Tensor:
+    def closed_form(self, quantity: str, order: int, x: Tensor, v: Tensor) -> Tensor:
         """Exact values, (B,), with P = LLᵀ: score −P(x − μ), Hessian −P, nothing above."""
         precision = self.factor @ self.factor.T
         score = (self.mean - x) @ precision
@@ -59,8 +60,7 @@ class Gaussian(nn.Module):
 )
 def build_gaussian(spec: ProblemSpec, rows: Tensor, generator: torch.Generator) -> nn.Module:
     """μ ~ N(0, 0.1² I); L the identity with its diagonal and what is below it disturbed, columns by about 0.3."""
-    normal = {"dtype": torch.float64, "generator": generator}
-    mean = 0.1 * torch.randn(spec.dim, **normal)
-    log_diagonal = 0.1 * torch.randn(spec.dim, **normal)
-    below = torch.tril(torch.randn(spec.dim, spec.dim, **normal), -1) * (0.3 / math.sqrt(spec.dim))
+    mean = 0.1 * normal(generator, spec.dim)
+    log_diagonal = 0.1 * normal(generator, spec.dim)
+    below = torch.tril(normal(generator, spec.dim, spec.dim), -1) * (0.3 / math.sqrt(spec.dim))
     return Gaussian(mean, log_diagonal, below)

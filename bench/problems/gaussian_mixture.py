@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from bench.point import ProblemSpec
 from bench.problems.registry import register
+from bench.problems.weights import normal
 
 COMPONENTS = 5
 
@@ -40,7 +41,7 @@ class GaussianMixture(nn.Module):
         """(B, D) to (B,); nothing can be left out."""
         return torch.logsumexp(self.log_joint(x), -1)
 
-    def closed_form(self, quantity: str, order: int, x: Tensor, v: Tensor | None) -> Tensor:
+    def closed_form(self, quantity: str, order: int, x: Tensor, v: Tensor) -> Tensor:
         """Exact values, (B,).
 
         With responsibilities r_k and s_k = −P_k(x − μ_k), s = Σ r_k s_k and Δ log p = Σ r_k(‖s_k‖² − tr P_k) − ‖s‖².
@@ -85,8 +86,7 @@ def _log_of_sum(weights: Tensor, slope: Tensor, curvature: Tensor, order: int) -
 )
 def build_gaussian_mixture(spec: ProblemSpec, rows: Tensor, generator: torch.Generator) -> nn.Module:
     """Five components about two apart in any dimension, so that several matter at a point; precisions near one."""
-    normal = {"dtype": torch.float64, "generator": generator}
-    means = torch.randn(COMPONENTS, spec.dim, **normal) * (1.5 / math.sqrt(spec.dim))
-    logits = 0.3 * torch.randn(COMPONENTS, **normal)
-    log_precisions = torch.randn(COMPONENTS, spec.dim, **normal) * (0.5 / math.sqrt(spec.dim))
+    means = normal(generator, COMPONENTS, spec.dim) * (1.5 / math.sqrt(spec.dim))
+    logits = 0.3 * normal(generator, COMPONENTS)
+    log_precisions = normal(generator, COMPONENTS, spec.dim) * (0.5 / math.sqrt(spec.dim))
     return GaussianMixture(logits, means, log_precisions)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from bench.exact.activations import ACTIVATIONS, Activation
 from bench.point import ProblemSpec
 from bench.problems.registry import register
-from bench.problems.scaled_layers import linear
+from bench.problems.weights import linear, normal
 
 SHAPES = {64: (1, 8, 2), 196: (1, 14, 2), 784: (1, 28, 4), 3072: (3, 32, 8)}  # D: channels, side, side of a patch
 WIDTH_PER_CHANNEL, HEADS = 8, 4
@@ -97,10 +97,10 @@ class TransformerEnergy(nn.Module):
         return self.head(self.norm(h).mean(-2)).squeeze(-1)
 
 
-FACTS = {"reads": ("depth", "width", "activation"), "dims": tuple(SHAPES)}
+READS, DIMS = ("depth", "width", "activation"), tuple(SHAPES)
 
 
-@register("convnet", **FACTS)
+@register("convnet", reads=READS, dims=DIMS)
 def build_convnet(spec: ProblemSpec, rows: Tensor, generator: torch.Generator) -> nn.Module:
     """``depth`` convolutions of ``width``/8 channels, at least four, on images of D pixels.
 
@@ -120,7 +120,7 @@ def build_convnet(spec: ProblemSpec, rows: Tensor, generator: torch.Generator) -
             convolution.weight.normal_(0.0, 1.0 / (slope * math.sqrt(9 * h.shape[1])), generator=generator)
             convolution.bias.zero_()
             centre = convolution(h).mean((0, 2, 3))
-            convolution.bias.copy_(0.5 * torch.randn(channels, dtype=torch.float64, generator=generator) - centre)
+            convolution.bias.copy_(0.5 * normal(generator, channels) - centre)
             z = convolution(h)
             slope = float(activation.derivative(1, z).square().mean().sqrt())
             h = activation.derivative(0, z)
@@ -129,7 +129,7 @@ def build_convnet(spec: ProblemSpec, rows: Tensor, generator: torch.Generator) -
     return _scaled(model, rows)
 
 
-@register("transformer", **FACTS)
+@register("transformer", reads=READS, dims=DIMS)
 def build_transformer(spec: ProblemSpec, rows: Tensor, generator: torch.Generator) -> nn.Module:
     """``depth`` blocks of ``width`` units and four heads (one where ``width`` is no multiple of four).
 
@@ -140,13 +140,13 @@ def build_transformer(spec: ProblemSpec, rows: Tensor, generator: torch.Generato
     heads = HEADS if spec.width % HEADS == 0 else 1
     embed = _dense(channels * patch * patch, spec.width, generator)
     tokens = (side // patch) ** 2
-    positions = 0.5 * torch.randn(tokens, spec.width, dtype=torch.float64, generator=generator)
+    positions = 0.5 * normal(generator, tokens, spec.width)
     blocks = [Block(spec.width, heads, ACTIVATIONS[spec.activation], generator) for _ in range(spec.depth)]
     return _scaled(TransformerEnergy(shape, embed, positions, blocks, _dense(spec.width, 1, generator)), rows)
 
 
 def _dense(inputs: int, outputs: int, generator: torch.Generator, gain: float = 1.0) -> nn.Linear:
-    weight = torch.randn(outputs, inputs, dtype=torch.float64, generator=generator) * (gain / math.sqrt(inputs))
+    weight = normal(generator, outputs, inputs) * (gain / math.sqrt(inputs))
     return linear(weight, torch.zeros(outputs, dtype=torch.float64))
 
 

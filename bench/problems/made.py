@@ -10,12 +10,15 @@ from torch import Tensor, nn
 from bench.exact.activations import ACTIVATIONS
 from bench.point import ProblemSpec
 from bench.problems.registry import register
+from bench.problems.weights import normal
 
 CONTEXT, TAIL = 8, 16  # numbers a coordinate's context has, and units of the tail
 
 
 class MaskedLinear(nn.Module):
     """An affine layer whose weight is multiplied by a fixed mask (out, in)."""
+
+    mask: Tensor
 
     def __init__(self, weight: Tensor, bias: Tensor, mask: Tensor) -> None:
         super().__init__()
@@ -87,8 +90,8 @@ def build_made(spec: ProblemSpec, rows: Tensor, generator: torch.Generator) -> n
 
 def _masked(mask: Tensor, slope: float, generator: torch.Generator) -> MaskedLinear:
     seen = mask.sum(1, keepdim=True).clamp_min(1.0)
-    weight = torch.randn(mask.shape, dtype=torch.float64, generator=generator) / (seen.sqrt() * slope)
-    bias = 0.3 * torch.randn(len(mask), dtype=torch.float64, generator=generator)
+    weight = normal(generator, *mask.shape) / (seen.sqrt() * slope)
+    bias = 0.3 * normal(generator, len(mask))
     return MaskedLinear(weight, bias, mask)
 
 

@@ -14,7 +14,8 @@ from bench.exact import forward_laplacian
 from bench.point import ProblemSpec
 from bench.problems.energy import LayeredEnergy
 from bench.problems.registry import register
-from bench.problems.scaled_layers import Draws, hidden_layers, linear
+from bench.problems.scaled_layers import Draws, hidden_layers
+from bench.problems.weights import linear, normal
 
 INPUT_SCALES = (2.0**-7, 2.0)
 PROBES, ROWS, ITERATIONS, TOLERANCE = 16, 64, 12, 0.25
@@ -30,7 +31,7 @@ def build_mlp(spec: ProblemSpec, rows: Tensor, generator: torch.Generator) -> nn
     estimated with ``PROBES`` directions.
     """
     draws = Draws(spec, generator)
-    output = torch.randn(1, spec.width, dtype=torch.float64, generator=generator) / math.sqrt(spec.width)
+    output = normal(generator, 1, spec.width) / math.sqrt(spec.width)
     shape = (spec.dim, PROBES)
     signs = torch.randint(0, 2, shape, generator=generator).to(torch.float64).mul_(2).sub_(1) / math.sqrt(PROBES)
     directions = signs if spec.dim > PROBES else torch.eye(spec.dim, dtype=torch.float64)
@@ -44,8 +45,10 @@ def build_mlp(spec: ProblemSpec, rows: Tensor, generator: torch.Generator) -> nn
     layers = network(scale)
     slope = _slope(layers, rows)
     with torch.no_grad():
-        layers[-1].weight /= slope
-        layers[-1].bias -= layers(rows).mean()
+        last = layers[-1]
+        assert isinstance(last, nn.Linear)
+        last.weight.div_(slope)
+        last.bias.sub_(layers(rows).mean())
     return LayeredEnergy(layers)
 
 

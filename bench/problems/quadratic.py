@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from bench.point import ProblemSpec
 from bench.problems.registry import register
+from bench.problems.weights import normal
 
 
 class Quadratic(nn.Module):
@@ -25,7 +26,7 @@ class Quadratic(nn.Module):
         """(B, D) to (B,)."""
         return ((x @ self.matrix) * x).sum(-1) + x @ self.slope
 
-    def closed_form(self, quantity: str, order: int, x: Tensor, v: Tensor | None) -> Tensor:
+    def closed_form(self, quantity: str, order: int, x: Tensor, v: Tensor) -> Tensor:
         """Exact values, (B,), with H = A + Aᵀ: score Hx + b, Hessian H, nothing above."""
         hessian = self.matrix + self.matrix.T
         score = x @ hessian + self.slope
@@ -42,9 +43,8 @@ class Quadratic(nn.Module):
 @register("quadratic")
 def build_quadratic(spec: ProblemSpec, rows: Tensor, generator: torch.Generator) -> nn.Module:
     """A and b random, with a multiple of the identity: tr H of order one, and ‖∇f‖ of root mean square one."""
-    normal = {"dtype": torch.float64, "generator": generator}
-    matrix = torch.randn(spec.dim, spec.dim, **normal) / (2.0 * math.sqrt(spec.dim))
-    slope = torch.randn(spec.dim, **normal)
+    matrix = normal(generator, spec.dim, spec.dim) / (2.0 * math.sqrt(spec.dim))
+    slope = normal(generator, spec.dim)
     slope /= torch.linalg.vector_norm(slope)
     matrix /= (rows @ (matrix + matrix.T) + slope).square().sum(-1).mean().sqrt()
     matrix += (0.5 - matrix.trace()) / spec.dim * torch.eye(spec.dim, dtype=torch.float64)

@@ -12,7 +12,7 @@ from bench.exact.activations import ACTIVATIONS
 from bench.point import ProblemSpec
 from bench.problems.energy import LayeredEnergy
 from bench.problems.registry import register
-from bench.problems.scaled_layers import linear
+from bench.problems.weights import linear, normal
 
 
 class Ridge(LayeredEnergy):
@@ -29,9 +29,11 @@ class Ridge(LayeredEnergy):
 
     def ridge_parameters(self) -> tuple[nn.Linear, Tensor]:
         """The inner affine map, and the outer weights a, (W,)."""
-        return self.layers[0], self.layers[2].weight[0]
+        inner, _, outer = self.layers
+        assert isinstance(inner, nn.Linear) and isinstance(outer, nn.Linear)
+        return inner, outer.weight[0]
 
-    def closed_form(self, quantity: str, order: int, x: Tensor, v: Tensor | None) -> Tensor:
+    def closed_form(self, quantity: str, order: int, x: Tensor, v: Tensor) -> Tensor:
         """The exact values by formula, (B,)."""
         inner, outer = self.ridge_parameters()
         z = inner(x)
@@ -50,11 +52,10 @@ def build_ridge(spec: ProblemSpec, rows: Tensor, generator: torch.Generator) -> 
 
     The output weights are sized so that ‖∇f‖ has root mean square one on the rows.
     """
-    normal = {"dtype": torch.float64, "generator": generator}
-    weight = torch.randn(spec.width, spec.dim, **normal)
+    weight = normal(generator, spec.width, spec.dim)
     weight /= (rows @ weight.T).square().mean().sqrt()
-    bias = 0.5 * torch.randn(spec.width, **normal)
-    outer = torch.randn(1, spec.width, **normal) / math.sqrt(spec.width)
+    bias = 0.5 * normal(generator, spec.width)
+    outer = normal(generator, 1, spec.width) / math.sqrt(spec.width)
     activation = ACTIVATIONS[spec.activation]
     slopes = activation.derivative(1, rows @ weight.T + bias)
     outer /= ((outer * slopes) @ weight).square().sum(-1).mean().sqrt()

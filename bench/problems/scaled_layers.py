@@ -10,33 +10,18 @@ from torch import Tensor, nn
 from bench.exact.activations import ACTIVATIONS
 from bench.exact.residual import Residual
 from bench.point import ProblemSpec
+from bench.problems.weights import linear, normal, orthogonal
 
 BIAS_SPREAD = 0.5
-
-
-def linear(weight: Tensor, bias: Tensor) -> nn.Linear:
-    """An affine layer that holds the given weight (out, in) and bias (out,)."""
-    layer = nn.utils.skip_init(nn.Linear, weight.shape[1], weight.shape[0], dtype=weight.dtype)
-    layer.weight, layer.bias = nn.Parameter(weight), nn.Parameter(bias)
-    return layer
-
-
-def orthogonal(out: int, inputs: int, generator: torch.Generator) -> Tensor:
-    """A random (out, in) matrix with orthonormal rows or columns, whichever are fewer."""
-    gaussian = torch.randn(max(out, inputs), min(out, inputs), dtype=torch.float64, generator=generator)
-    q, r = torch.linalg.qr(gaussian)
-    q = q * torch.sign(torch.diagonal(r))
-    return q if out >= inputs else q.T
 
 
 class Draws:
     """The random numbers of a network, drawn once, so that it can be built again at another input scale."""
 
     def __init__(self, spec: ProblemSpec, generator: torch.Generator) -> None:
-        normal = {"dtype": torch.float64, "generator": generator}
-        self.first = torch.randn(spec.width, spec.dim, **normal)
+        self.first = normal(generator, spec.width, spec.dim)
         self.hidden = [orthogonal(spec.width, spec.width, generator) for _ in range(spec.depth - 1)]
-        self.biases = [BIAS_SPREAD * torch.randn(spec.width, **normal) for _ in range(spec.depth)]
+        self.biases = [BIAS_SPREAD * normal(generator, spec.width) for _ in range(spec.depth)]
 
 
 def hidden_layers(spec: ProblemSpec, draws: Draws, rows: Tensor, input_scale: float) -> list[nn.Module]:

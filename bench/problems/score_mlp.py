@@ -11,7 +11,8 @@ from bench.exact import forward_laplacian
 from bench.point import ProblemSpec
 from bench.problems.energy import LayeredScore
 from bench.problems.registry import register
-from bench.problems.scaled_layers import Draws, hidden_layers, linear
+from bench.problems.scaled_layers import Draws, hidden_layers
+from bench.problems.weights import linear, normal
 
 ROWS, PROBES = 64, 16
 SMALLEST_INPUT_SCALE, LARGEST_TRACE = 2.0**-7, 2.0
@@ -29,7 +30,7 @@ def build_score_mlp(spec: ProblemSpec, rows: Tensor, generator: torch.Generator)
     until tr ∂s/∂x, estimated with ``PROBES`` directions, has a root mean square below ``LARGEST_TRACE``.
     """
     draws = Draws(spec, generator)
-    random = torch.randn(spec.dim, spec.width, dtype=torch.float64, generator=generator)
+    random = normal(generator, spec.dim, spec.width)
     shape = (spec.dim, PROBES)
     signs = torch.randint(0, 2, shape, generator=generator).to(torch.float64).mul_(2).sub_(1) / math.sqrt(PROBES)
     directions = signs if spec.dim > PROBES else torch.eye(spec.dim, dtype=torch.float64)
@@ -54,6 +55,7 @@ def _tied(hidden: list[nn.Module], random: Tensor, rows: Tensor) -> LayeredScore
             jacobian = jacobian.mean(0)  # E ∂h/∂x, (W, D)
         else:
             first = hidden[0]
+            assert isinstance(first, nn.Linear)
             units = torch.eye(features.shape[1], dtype=rows.dtype)
             _, jacobian = forward_laplacian.jacobian(hidden[1:], first(rows[: ROWS // 4]), units)
             jacobian = jacobian.mean(0) @ first.weight

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from bench.point import ProblemSpec
 from bench.problems.registry import register
+from bench.problems.weights import normal
 
 
 class SineProduct(nn.Module):
@@ -26,7 +27,7 @@ class SineProduct(nn.Module):
         """(B, D) to (B,)."""
         return self.amplitude * torch.sin(self.frequencies * x + self.phases).prod(-1)
 
-    def closed_form(self, quantity: str, order: int, x: Tensor, v: Tensor | None) -> Tensor:
+    def closed_form(self, quantity: str, order: int, x: Tensor, v: Tensor) -> Tensor:
         """Exact values, (B,)."""
         angle = self.frequencies * x + self.phases
         if quantity == "directional":
@@ -47,7 +48,7 @@ def _coefficient(angle: Tensor, rate: Tensor, order: int) -> Tensor:
         if odd[0].shape[-1] < even[0].shape[-1]:  # pair the last factor with the constant one
             ones = torch.ones_like(even[0][..., :1])
             odd = [torch.cat([c, ones if n == 0 else 0.0 * ones], -1) for n, c in enumerate(odd)]
-        series = [sum(even[j] * odd[n - j] for j in range(n + 1)) for n in range(order + 1)]
+        series = [sum((even[j] * odd[n - j] for j in range(1, n + 1)), even[0] * odd[n]) for n in range(order + 1)]
     return series[order].squeeze(-1)
 
 
@@ -58,10 +59,10 @@ def build_sine_product(spec: ProblemSpec, rows: Tensor, generator: torch.Generat
     The amplitude makes the root mean square of ‖∇f‖ one on the rows.
     """
     frequencies = 0.5 * (0.5 + torch.rand(spec.dim, dtype=torch.float64, generator=generator)) / math.sqrt(spec.dim)
-    spread = torch.randn(spec.dim, dtype=torch.float64, generator=generator) * (0.3 / math.sqrt(spec.dim))
+    spread = normal(generator, spec.dim) * (0.3 / math.sqrt(spec.dim))
     model = SineProduct(torch.ones((), dtype=torch.float64), frequencies, 0.5 * math.pi + spread)
     x = rows.detach().requires_grad_(True)
     (slope,) = torch.autograd.grad(model.log_density(x).sum(), x)
     with torch.no_grad():
-        model.amplitude /= slope.square().sum(-1).mean().sqrt()
+        model.amplitude.div_(slope.square().sum(-1).mean().sqrt())
     return model

@@ -69,8 +69,9 @@ def train(model: nn.Module, rows: Tensor, content: Mapping[str, Any]) -> list[fl
         for parameter, gradient in zip(parameters, gradients, strict=True):
             parameter.grad = gradient
         optimiser.step()
-        if hasattr(model, "project"):  # back into the model's constraint set
-            model.project()
+        project = getattr(model, "project", None)
+        if callable(project):  # back into the model's constraint set
+            project()
     cache.write_bundle(_path(content), {f"p{i}": p.detach().numpy() for i, p in enumerate(parameters)})
     return objective
 

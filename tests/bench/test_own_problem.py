@@ -9,8 +9,10 @@ import torch
 
 import estimators
 from bench import cache, data, problems, references
+from bench.data import source
 from bench.point import ProblemSpec
 from bench.problems import registry
+from bench.problems.build import content
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "own_problem.md"
 
@@ -18,6 +20,16 @@ DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "own_problem.md"
 @pytest.fixture(autouse=True)
 def cache_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("ESTIMATOR_BENCH_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture(autouse=True)
+def registries():
+    """What a test registers is gone after it."""
+    kept = [(known, dict(known)) for known in (registry._models, source._sources, registry._files)]
+    yield
+    for known, before in kept:
+        known.clear()
+        known.update(before)
 
 
 def test_the_worked_example_is_measured_like_a_built_in_problem(tmp_path, monkeypatch, capsys):
@@ -78,7 +90,6 @@ def test_installed_distributions_bring_problems_and_a_broken_one_only_warns(monk
     with pytest.warns(UserWarning, match="do not load: RuntimeError: no licence"):
         registry.load_entry_points()
     assert "installed_energy" in problems.MODELS and "half_installed" not in problems.MODELS
-    monkeypatch.delitem(registry._models, "installed_energy")
 
 
 def test_wrong_facts_are_refused_with_the_allowed_ones():
@@ -90,3 +101,37 @@ def test_wrong_facts_are_refused_with_the_allowed_ones():
         problems.register("x", needs=("gradient",))
     with pytest.raises(ValueError, match="a model called 'mlp' is registered already, by bench"):
         problems.register("mlp")
+
+
+def test_problem_files_register_models_and_data_and_leave_nothing_when_they_fail(tmp_path):
+    good = tmp_path / "mine.py"
+    good.write_text(
+        "import torch\nfrom bench import data, problems\n"
+        "class Energy(torch.nn.Module):\n"
+        "    def __init__(self, dim):\n"
+        "        super().__init__()\n"
+        "        self.net = torch.nn.Sequential(torch.nn.Linear(dim, 4), torch.nn.Tanh(), torch.nn.Linear(4, 1))\n"
+        "    def log_density(self, x):\n"
+        "        return self.net(x).squeeze(-1)\n"
+        "@problems.register('energy_of_mine')\n"
+        "def energy_of_mine(spec, rows, generator):\n"
+        "    return Energy(spec.dim)\n"
+        "data.register(data.Source('rows_of_mine', draw=lambda d, b, g: torch.rand(b, d, generator=g).double()))\n"
+    )
+    assert problems.load_file(good) == ("energy_of_mine",) == problems.load_file(good)
+    spec = ProblemSpec(model="energy_of_mine", data="rows_of_mine", dim=3, batch=4)
+    problems.prepare(spec)
+    a, b = problems.build(spec), problems.build(spec)
+    assert all(torch.equal(p, q) for p, q in zip(a.parameters, b.parameters, strict=True))
+    assert content(a.spec)["model_source"]
+    bad = tmp_path / "bad.py"
+    bad.write_text(
+        "from bench import data, problems\n"
+        "problems.register('half')(lambda spec, rows, generator: None)\n"
+        "data.register(data.Source('half_rows', draw=lambda d, b, g: None))\nraise RuntimeError('stop')\n"
+    )
+    with pytest.raises(RuntimeError, match="stop"):
+        problems.load_file(bad)
+    assert "half" not in problems.MODELS and "half_rows" not in problems.DATA
+    with pytest.raises(FileNotFoundError):
+        problems.load_file(tmp_path / "none.py")

@@ -186,38 +186,6 @@ def test_models_say_what_they_serve():
         problems.quantities("perceptron")
 
 
-def test_problem_files_register_models_and_data_and_leave_nothing_when_they_fail(tmp_path):
-    good = tmp_path / "mine.py"
-    good.write_text(
-        "import torch\nfrom bench import data, problems\n"
-        "class Energy(torch.nn.Module):\n"
-        "    def __init__(self, dim):\n"
-        "        super().__init__()\n"
-        "        self.net = torch.nn.Sequential(torch.nn.Linear(dim, 4), torch.nn.Tanh(), torch.nn.Linear(4, 1))\n"
-        "    def log_density(self, x):\n"
-        "        return self.net(x).squeeze(-1)\n"
-        "@problems.register('energy_of_mine')\n"
-        "def energy_of_mine(spec, rows, generator):\n"
-        "    return Energy(spec.dim)\n"
-        "data.register(data.Source('rows_of_mine', draw=lambda d, b, g: torch.rand(b, d, generator=g).double()))\n"
-    )
-    assert problems.load_file(good) == ("energy_of_mine",) == problems.load_file(good)
-    a, b = (built(model="energy_of_mine", data="rows_of_mine", dim=3, batch=4) for _ in range(2))
-    assert all(torch.equal(p, q) for p, q in zip(a.parameters, b.parameters, strict=True))
-    assert content(a.spec)["model_source"]
-    bad = tmp_path / "bad.py"
-    bad.write_text(
-        "from bench import data, problems\n"
-        "problems.register('half')(lambda spec, rows, generator: None)\n"
-        "data.register(data.Source('half_rows', draw=lambda d, b, g: None))\nraise RuntimeError('stop')\n"
-    )
-    with pytest.raises(RuntimeError, match="stop"):
-        problems.load_file(bad)
-    assert "half" not in problems.MODELS and "half_rows" not in problems.DATA
-    with pytest.raises(FileNotFoundError):
-        problems.load_file(tmp_path / "none.py")
-
-
 def test_far_modes_differ_in_mean_square_of_the_score_and_nowhere_else():
     """For p± of η = 10⁻³, R = 10³ the scores differ by ηR² = 1000 in mean square under p₊, by 0 at its 99.8 % quantile.
 
