@@ -135,3 +135,8 @@ def test_problem_files_register_models_and_data_and_leave_nothing_when_they_fail
     assert "half" not in problems.MODELS and "half_rows" not in problems.DATA
     with pytest.raises(FileNotFoundError):
         problems.load_file(tmp_path / "none.py")
+
+
+def test_the_table_of_problems_names_every_model_and_every_source():
+    text = (DOCUMENT.parent / "problems.md").read_text()
+    assert [name for name in (*problems.MODELS, *problems.DATA) if f"`{name}`" not in text] == []
