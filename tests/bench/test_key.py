@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -169,6 +170,21 @@ def test_the_commit_is_that_of_the_files_imported(tmp_path):
     finally:
         (inside / "__init__.py").unlink()
         inside.rmdir()
+
+
+def test_a_plus_marks_files_that_differ_from_the_commit(tmp_path):
+    package = tmp_path / "package"
+    package.mkdir()
+    (package / "__init__.py").write_text("a = 1\n")
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=x", "-c", "user.email=x@example.invalid"]
+    for command in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "first"]):
+        subprocess.run([*git, *command], check=True)
+    clean = machine.commit_of(package)
+    assert len(clean) == 40
+    (tmp_path / "elsewhere.py").touch()
+    assert machine.commit_of(package) == clean
+    (package / "__init__.py").write_text("a = 2\n")
+    assert machine.commit_of(package) == clean + "+"
 
 
 def test_the_hardware_class_is_the_same_every_time_and_names_the_processor():

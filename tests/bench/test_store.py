@@ -227,6 +227,12 @@ def test_a_column_added_since_is_empty_in_older_rows(path):
         assert [r["energy_j"] for r in store.rows()] == [None, 1.5]
 
 
+def test_every_commit_is_synced_to_disk(path):
+    with Store(path) as store:
+        assert store._connection.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL
+        assert store._connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
 def test_a_network_file_system_gets_a_rollback_journal(path, monkeypatch):
     monkeypatch.setattr("bench.store.journal.on_network_file_system", lambda path: True)
     with Store(path) as store:
