@@ -52,7 +52,7 @@ ALLOWED: Mapping[str, tuple[Callable[[Any], bool], str]] = MappingProxyType(
 
 
 def check_points(x: Any) -> None:
-    """x has to be a floating-point tensor (B, D) with B, D >= 1."""
+    """Points have to be a floating-point tensor (B, D) with B, D >= 1."""
     if not isinstance(x, Tensor) or not x.is_floating_point():
         given = str(x.dtype) if isinstance(x, Tensor) else type(x).__name__
         raise ValueError(f"x has to be a floating-point tensor of shape (B, D); got {given}")
@@ -77,7 +77,8 @@ def check_order(estimator: Estimator, order: Any) -> int:
     """A derivative order the estimator can do; may be left out where there is only one."""
     if order is None and isinstance(estimator.orders, tuple) and len(estimator.orders) == 1:
         return estimator.orders[0]
-    allowed = "any whole number >= 1" if estimator.orders == "any" else "one of " + ", ".join(map(str, estimator.orders))
+    orders = estimator.orders
+    allowed = "any whole number >= 1" if orders == "any" else "one of " + ", ".join(map(str, orders))
     if not isinstance(order, int) or isinstance(order, bool) or order < 0 or not estimator.supports(order):
         raise ValueError(f"order of {estimator.name} has to be {allowed}; got {order!r}")
     if order == 0 and estimator.orders == "any":

@@ -108,7 +108,7 @@ class Estimator:
         if self.quantity == "directional":
             args = (arguments.check_direction(args, x),)
         elif args:
-            raise ValueError(f"{self.name}: takes (model, x) and keywords; got {len(args)} further positional argument(s)")
+            raise ValueError(f"{self.name} takes (model, x) and keywords; got {len(args)} further positional")
         if self.quantity in ("directional", "laplacian") or order is not None:
             order = arguments.check_order(self, order)
         if self.quantity in ("directional", "laplacian"):

@@ -93,7 +93,7 @@ def as_layers(model: Any) -> nn.Sequential:
 
 
 def leaf(x: Tensor) -> Tensor:
-    """x itself if it already requires gradients (they then flow on into its history), else a detached leaf."""
+    """The points if they require gradients already (which then flow on into their history), else a detached leaf."""
     return x if x.requires_grad else x.detach().requires_grad_(True)
 
 

@@ -6,6 +6,7 @@ environment of bench/peers/requirements.txt: ``PYTHONPATH=. python -m bench.figu
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -27,9 +28,9 @@ def main() -> None:
         return estimators.get(name)(net, x)
 
     wanted = [(name, "forward_laplacian", ">= 1") for name in names[1:]]
-    values = {name: value(lambda name=name: estimate(name)) for name in names}
+    values = {name: value(partial(estimate, name)) for name in names}
     report("D = 50, value", rounds(values, options.rounds), wanted)
-    steps = {name: step(net, lambda name=name: estimate(name)) for name in names}
+    steps = {name: step(net, partial(estimate, name)) for name in names}
     report("D = 50, value and gradient", rounds(steps, options.rounds), wanted)
     error = relative_error(estimate(names[0]).detach(), estimate(names[1]).detach())
     print(f"  relative difference of the values: {error:.1e}")

@@ -6,6 +6,8 @@ taylor, taylor's error at most 1e-5 where finite differences have no digit.
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 
@@ -26,9 +28,9 @@ def main() -> None:
 
     names = ("finite_difference", "taylor", "nested_reverse")
     wanted = [("taylor", "finite_difference", "<= 1.3"), ("nested_reverse", "taylor", ">= 8")]
-    values = {name: value(lambda name=name: estimate(name)) for name in names}
+    values = {name: value(partial(estimate, name)) for name in names}
     report(f"order {ORDER}, value", rounds(values, options.rounds), wanted)
-    steps = {name: step(net, lambda name=name: estimate(name)) for name in names}
+    steps = {name: step(net, partial(estimate, name)) for name in names}
     report(f"order {ORDER}, value and gradient", rounds(steps, options.rounds), wanted)
     results = {name: estimate(name).detach() for name in names}
     exact = estimators.get("nested_reverse")(net.double(), x.double(), v.double(), order=ORDER).detach()

@@ -7,6 +7,7 @@ within 1e-6 of ssm's; and its pass at 80 % or more of the matmul rate of this ma
 from __future__ import annotations
 
 import statistics
+from functools import partial
 from itertools import pairwise
 
 import torch
@@ -34,9 +35,9 @@ def main() -> None:
 
     names = ("fd_ssm", "taylor_ssm", "ssm")
     wanted = [("taylor_ssm", "fd_ssm", "<= 1.10"), ("ssm", "taylor_ssm", "> 1")]
-    steps = {name: step(net, lambda name=name: estimate(name)) for name in names}
+    steps = {name: step(net, partial(estimate, name)) for name in names}
     report("value and gradient", rounds(steps, options.rounds), wanted)
-    values = {name: value(lambda name=name: estimate(name)) for name in names}
+    values = {name: value(partial(estimate, name)) for name in names}
     a, b = torch.randn(3 * BATCH, 1000), torch.randn(1000, 1000)
     values["matmul"] = lambda: a @ b
     times = rounds(values, options.rounds)

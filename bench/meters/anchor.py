@@ -7,6 +7,7 @@ A ``time_ratio`` of 3 reads: this estimator's step costs three plain forward-and
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -23,7 +24,8 @@ class PlainStep:
     problem: Problem
 
     def _mean(self) -> Tensor:
-        model, x = self.problem.model, self.problem.x
+        model: Any = self.problem.model
+        x = self.problem.x
         if hasattr(model, "log_density"):
             return model.log_density(x).mean()
         return 0.5 * model.score(x).pow(2).sum(-1).mean()

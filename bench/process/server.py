@@ -42,12 +42,12 @@ def main(descriptor: int) -> None:
     live: set[int] = set()
     try:
         while True:
-            ready, _, _ = select.select([channel.sock, wake_read], [], [], None)
+            ready, _, _ = select.select([channel.fileno(), wake_read], [], [], None)
             if wake_read in ready:
                 with contextlib.suppress(BlockingIOError):
                     os.read(wake_read, 4096)
                 _reap(channel, live)
-            if channel.sock in ready:
+            if channel.fileno() in ready:
                 request, descriptors = channel.receive_with_descriptors()
                 if "kill" in request:
                     if request["kill"] in live:

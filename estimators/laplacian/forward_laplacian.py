@@ -1,5 +1,8 @@
 """The exact Laplacian in one forward pass."""
 
+import functools
+
+import torch
 from torch import Tensor
 
 from estimators.registry import register
@@ -42,4 +45,4 @@ def forward_laplacian(f, x: Tensor, *, order: int = 2, compress: bool = True, ch
     Zeinhofer, Walther (2025), NeurIPS.
     """
     passes = over_coordinates(f, x, chunk=chunk, compress=compress)
-    return sum(2 * series.coefficient(2)[0] for series in passes)
+    return functools.reduce(torch.add, (2 * series.coefficient(2)[0] for series in passes))

@@ -1,5 +1,7 @@
 """Stochastic dimension gradient descent: the Laplacian from a sample of its coordinates."""
 
+import functools
+
 import torch
 from torch import Tensor
 
@@ -51,4 +53,4 @@ def sdgd(
         raise ValueError(f"option probes of sdgd has to be at most D = {dim}; got {probes}")
     coordinates = probe_laws.draw("coordinate", probes, x[:1], generator)[:, 0].argmax(-1)
     passes = over_coordinates(f, x, coordinates=coordinates, chunk=chunk)
-    return sum(series.coefficient(2)[0] for series in passes) * (2 * dim / probes)
+    return functools.reduce(torch.add, (series.coefficient(2)[0] for series in passes)) * (2 * dim / probes)

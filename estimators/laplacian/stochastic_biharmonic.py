@@ -1,5 +1,6 @@
 """The biharmonic from fourth derivatives along random directions."""
 
+import functools
 import math
 
 import torch
@@ -68,5 +69,5 @@ def stochastic_biharmonic(
     factor = 1 / 3 if law == "gaussian" else (dim + 2) / (3 * dim)
     v = probe_laws.draw(law, probes, x, generator)
     parts = v.split(chunk or probes)
-    total = sum(along(f, x, part, 4, collapsed=True).coefficient(4)[0] for part in parts)
+    total = functools.reduce(torch.add, (along(f, x, part, 4, collapsed=True).coefficient(4)[0] for part in parts))
     return total * (factor * math.factorial(4) / probes)

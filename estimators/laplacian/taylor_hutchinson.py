@@ -1,5 +1,7 @@
 """Hutchinson's trace estimator on the Hessian, by collapsed Taylor mode."""
 
+import functools
+
 import torch
 from torch import Tensor
 
@@ -55,4 +57,6 @@ def taylor_hutchinson(
     """
     v = probe_laws.draw(law, probes, x, generator)
     parts = v.split(chunk or probes)
-    return sum(along(f, x, part, 2, collapsed=True).coefficient(2)[0] for part in parts) * (2 / probes)
+    return functools.reduce(torch.add, (along(f, x, part, 2, collapsed=True).coefficient(2)[0] for part in parts)) * (
+        2 / probes
+    )

@@ -33,12 +33,12 @@ def taylor_trace(
 ) -> Tensor:
     """Average how much f rises under Gaussian noise.
 
-    Δf(x) ≈ (1/M) Σ_m (1/σ²) [f(x + σu_m) + f(x − σu_m) − 2 f(x)], u ~ N(0, I); one-sided, as published: (2/σ²) [f(x + σu_m) −
-    f(x)]; richardson: 2 T(σ/√2) − T(σ) of the antithetic T on the same u.
+    Δf(x) ≈ (1/M) Σ_m (1/σ²) [f(x + σu_m) + f(x − σu_m) − 2 f(x)], u ~ N(0, I); one-sided, as published:
+    (2/σ²) [f(x + σu_m) − f(x)]; richardson: 2 T(σ/√2) − T(σ) of the antithetic T on the same u.
 
-    Bias (σ²/4) Δ²f + (σ⁴/24) Δ³f + …, from E f(x + σu) = exp(σ²Δ/2) f(x), for both first forms; −(σ⁴/48) Δ³f for richardson.
-    The target is the exact Laplacian: the mean is not that of a smoothed f, whose bias would be twice as large. Variance
-    (1/M) 2‖H‖_F² + O(σ²); the one-sided form adds 4‖∇f‖²/(M σ²), which diverges as σ → 0.
+    Bias (σ²/4) Δ²f + (σ⁴/24) Δ³f + …, from E f(x + σu) = exp(σ²Δ/2) f(x), for both first forms; −(σ⁴/48) Δ³f for
+    richardson. The target is the exact Laplacian: the mean is not that of a smoothed f, whose bias would be twice as
+    large. Variance (1/M) 2‖H‖_F² + O(σ²); the one-sided form adds 4‖∇f‖²/(M σ²), which diverges as σ → 0.
 
     Cost: 2M + 1 evaluations in one batch (M + 1 one-sided, 4M + 1 richardson), and one ordinary reverse pass for the
     θ-gradient: no second differentiation, so that it can be compiled. Time and memory O(M), with no factor D.
@@ -60,8 +60,8 @@ def taylor_trace(
     Raises:
         ValueError: σ ≤ 0, M < 1, another form, or another order.
 
-    Source: Srinivas, Fleuret (2021), Rethinking the Role of Gradient-Based Attribution Methods for Model Interpretability,
-    ICLR, section 4.
+    Source: Srinivas, Fleuret (2021), Rethinking the Role of Gradient-Based Attribution Methods for Model
+    Interpretability, ICLR, section 4.
     """
     if form not in FORMS:
         raise ValueError(f"option form of taylor_trace has to be one of {', '.join(FORMS)}; got {form!r}")

@@ -1,5 +1,8 @@
 """Exact score matching in one forward pass."""
 
+import functools
+
+import torch
 from torch import Tensor
 
 from estimators.registry import register
@@ -40,4 +43,6 @@ def sm_forward(f, x: Tensor, *, compress: bool = True, chunk: int | None = None)
     Source: Hyvärinen (2005), JMLR 6, theorem 1; Li, Ye, Zhang, et al. (2024), Nature Machine Intelligence.
     """
     passes = over_coordinates(f, x, chunk=chunk, compress=compress)
-    return sum(0.5 * (series.coefficient(1) ** 2).sum(0) + 2 * series.coefficient(2)[0] for series in passes)
+    return functools.reduce(
+        torch.add, (0.5 * (series.coefficient(1) ** 2).sum(0) + 2 * series.coefficient(2)[0] for series in passes)
+    )

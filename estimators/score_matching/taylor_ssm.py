@@ -1,5 +1,7 @@
 """Sliced score matching by Taylor mode."""
 
+import functools
+
 import torch
 from torch import Tensor
 
@@ -57,7 +59,7 @@ def taylor_ssm(
     log_density = getattr(score, "f", None)  # what `protocols.as_score` would differentiate in reverse
     objective = _from_score if log_density is None else _from_log_density
     model = score if log_density is None else log_density
-    return sum(objective(model, x, part) for part in v.split(chunk or probes)) / probes
+    return functools.reduce(torch.add, (objective(model, x, part) for part in v.split(chunk or probes))) / probes
 
 
 def _from_log_density(log_density, x: Tensor, v: Tensor) -> Tensor:

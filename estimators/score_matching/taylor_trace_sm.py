@@ -38,12 +38,13 @@ def taylor_trace_sm(
 
     L(x) = ½ ‖∇f(x)‖² + T(x) + τ T(x)², with T the ``taylor_trace`` in the form given.
 
-    Bias O(σ²) at τ = 0 (O(σ⁴) for richardson), the target then being ½‖s‖² + tr ∇s. The regulariser is biased at any τ > 0:
-    E[T²] = (tr)² + Var(T), and for the one-sided form with one sample Var(T) ≈ 4‖∇f‖²/σ², so that the "stability" term is
-    a penalty on the gradient's norm with the coefficient 4τ/σ² (40 at the published τ = 1e-3, σ = 0.01).
+    Bias O(σ²) at τ = 0 (O(σ⁴) for richardson), the target then being ½‖s‖² + tr ∇s. The regulariser is biased at any
+    τ > 0: E[T²] = (tr)² + Var(T), and for the one-sided form with one sample Var(T) ≈ 4‖∇f‖²/σ², so that the
+    "stability" term is a penalty on the gradient's norm with the coefficient 4τ/σ² (40 at the published τ = 1e-3,
+    σ = 0.01).
 
-    Cost: one gradient and the evaluations of ``taylor_trace``; the θ-gradient differentiates the one gradient once more.
-    Time and memory O(M), with no factor D.
+    Cost: one gradient and the evaluations of ``taylor_trace``; the θ-gradient differentiates the one gradient once
+    more. Time and memory O(M), with no factor D.
 
     Args:
         f: the log-density, (B, D) to (B,).
@@ -52,7 +53,8 @@ def taylor_trace_sm(
         sigma: σ, the standard deviation of the noise; None as for ``taylor_trace``. Published: 0.01.
         probes: M, how many noise vectors a row.
         form: "antithetic", "one_sided" (published) or "richardson".
-        tau: τ ≥ 0, the weight of the regulariser; published 1e-3. Above 0 the target is no longer that of score matching.
+        tau: τ ≥ 0, the weight of the regulariser; published 1e-3. Above 0 the target is no longer that of score
+            matching.
 
     Returns:
         (B,), in the dtype of x.
@@ -60,8 +62,8 @@ def taylor_trace_sm(
     Raises:
         ValueError: σ ≤ 0, M < 1, τ < 0 or another form.
 
-    Source: Srinivas, Fleuret (2021), Rethinking the Role of Gradient-Based Attribution Methods for Model Interpretability,
-    ICLR, section 4.
+    Source: Srinivas, Fleuret (2021), Rethinking the Role of Gradient-Based Attribution Methods for Model
+    Interpretability, ICLR, section 4.
     """
     if not isinstance(tau, (int, float)) or not 0 <= tau < math.inf:
         raise ValueError(f"option tau has to be a finite number >= 0; got {tau!r}")
