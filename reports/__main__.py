@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -22,11 +23,15 @@ def main() -> None:
 @main.command()
 @STORE
 @click.option("--out", default="reports/html", show_default=True, help="the folder to write")
-def build(store: str, out: str) -> None:
+@click.option("--plugin", "plugins", multiple=True, metavar="FILE", help="a file of estimators, for what they declare")
+def build(store: str, out: str, plugins: tuple[str, ...]) -> None:
     """Write the offline report."""
+    from bench.sweep.plugins import load_plugin
     from reports.pages.build import build as write
 
     try:
+        for file in plugins:
+            load_plugin(file)
         index = write(store_rows.load(store), out, store, store_rows.load_runs(store))
     except (ValueError, StoreError) as error:
         raise click.UsageError(str(error)) from None
@@ -71,5 +76,20 @@ def table(store: str, format_: str, where: tuple[str, ...]) -> None:
         raise click.UsageError(str(error)) from None
 
 
+def run(arguments: list[str] | None = None) -> int:
+    """Run a command; errors of usage become one line on standard error and exit code 2."""
+    try:
+        main.main(arguments, prog_name="python -m reports", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as help_:
+        click.echo(help_.ctx.get_help())
+        return 2
+    except click.ClickException as error:
+        click.echo("error: " + " ".join(error.format_message().split()), err=True)
+        return 2
+    except click.Abort:
+        return 130
+    return 0
+
+
 if __name__ == "__main__":
-    main()
+    sys.exit(run())

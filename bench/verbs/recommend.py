@@ -33,6 +33,7 @@ from bench.store import DEFAULT_PATH, Store
 @click.option("--quantity", default=None, help="What is estimated; may be left out where the store has one only.")
 @click.option("--where", multiple=True, metavar="COLUMN=VALUE", help="Keep the rows with this value; may be repeated.")
 @click.option("--store", default=str(DEFAULT_PATH), show_default=True, help="The store to read.")
+@click.option("--plugin", "plugins", multiple=True, metavar="FILE", help="A file of estimators; repeatable.")
 @click.option("--json", "as_json", is_flag=True, help="Everything, as JSON.")
 def recommend(
     dim: int,
@@ -44,6 +45,7 @@ def recommend(
     quantity: str | None,
     where: tuple[str, ...],
     store: str,
+    plugins: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Rank the estimators at a size by what it costs to bring the gradient's error below --error.
@@ -53,7 +55,10 @@ def recommend(
     """
     from bench.recommend import Question
     from bench.recommend import recommend as answer
+    from bench.sweep.plugins import load_plugin
 
+    for file in plugins:
+        load_plugin(file)
     with Store(store, must_exist=True) as opened:
         rows = [row for row in opened.rows(finished_only=True) if all(_holds(row, condition) for condition in where)]
     quantities = sorted({str(row["quantity"]) for row in rows})

@@ -6,7 +6,9 @@ import pytest
 from click.testing import CliRunner
 
 from bench.store import Store
+from estimators import registry
 from reports.__main__ import main
+from reports.__main__ import run as run_command
 from tests.reports.synthetic_rows import synthetic_rows
 
 
@@ -74,3 +76,32 @@ def test_a_store_that_is_not_there_or_not_ours_or_empty(tmp_path):
         assert result.exit_code == 2
         assert path.name in result.output
         assert "Traceback" not in result.output
+
+
+def test_a_plugin_tells_its_page_what_it_declares(tmp_path, monkeypatch):
+    monkeypatch.setattr(registry, "_estimators", dict(registry._estimators))  # and forget it again
+    plugin = tmp_path / "declared_by_plugin.py"
+    plugin.write_text(
+        "import estimators\n"
+        "@estimators.register('declared_by_plugin', quantity='laplacian', source='Somebody (2026)')\n"
+        "def declared_by_plugin(f, x, *, order, generator, probes=1):\n"
+        "    'A trace.\\n\\n    Σ_m v_mᵀ H v_m.'\n"
+        "    return f(x)\n"
+    )
+    path = tmp_path / "a.sqlite"
+    with Store(path) as opened:
+        opened.put(
+            next(r for r in synthetic_rows() if r["estimator"] == "hvp_loop") | {"estimator": "declared_by_plugin"}
+        )
+    result = run("build", "--store", path, "--out", tmp_path / "html", "--plugin", plugin)
+    assert result.exit_code == 0, result.output
+    page = (tmp_path / "html" / "estimators" / "declared_by_plugin.html").read_text()
+    assert "Somebody (2026)" in page and "Σ<sub>m</sub>" in page
+    assert run("build", "--store", path, "--plugin", tmp_path / "none.py").exit_code == 2
+
+
+def test_errors_are_one_line_and_exit_code_two(capsys):
+    assert run_command(["figure", "nonsense"]) == 2
+    captured = capsys.readouterr()
+    assert captured.err.startswith("error: no figure called 'nonsense'")
+    assert captured.err.count("\n") == 1
