@@ -13,6 +13,7 @@ from estimators.taylor import along
 @register(
     "taylor_hutchinson",
     quantity="laplacian",
+    pair="hutchinson",
     tags=("taylor-mode", "trace"),
     source="Hu, Shi, Karniadakis, Kawaguchi (2024), Hutchinson Trace Estimation for high-dimensional and high-order "
     "Physics-Informed Neural Networks; Shi, Hu, Lin, Kawaguchi (2024), Stochastic Taylor Derivative Estimator",

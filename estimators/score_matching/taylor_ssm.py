@@ -14,6 +14,7 @@ from estimators.taylor import along
     "taylor_ssm",
     quantity="score_matching",
     needs="score",
+    pair="ssm",
     tags=("sliced", "taylor-mode"),
     source="Song, Garg, Shi, Ermon (2019), Sliced Score Matching: A Scalable Approach to Density and Score Estimation, "
     "eq. 8, by Taylor mode: Griewank, Walther (2008), Evaluating Derivatives, ch. 13",
