@@ -70,15 +70,22 @@ def write_bundle(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     _write(path, lambda file: np.savez(file, **arrays))  # type: ignore[arg-type]
 
 
-def number(kind: str, content: Mapping[str, Any], compute: Callable[[], float]) -> float:
-    """The number determined by ``content``: the kept one, or the computed one, which is then kept."""
+def array(
+    kind: str, content: Mapping[str, Any], shape: tuple[int, ...], compute: Callable[[], np.ndarray]
+) -> np.ndarray:
+    """The float64 array determined by ``content``: the kept one, or the computed one, which is then kept."""
     path = array_path(kind, content)
     kept = read_array(path)
-    if kept is not None and kept.shape == () and kept.dtype == np.float64:
-        return float(kept)
-    value = float(compute())
-    write_array(path, np.array(value, dtype=np.float64))
+    if kept is not None and kept.shape == shape and kept.dtype == np.float64:
+        return np.array(kept)
+    value = np.asarray(compute(), dtype=np.float64)
+    write_array(path, value)
     return value
+
+
+def number(kind: str, content: Mapping[str, Any], compute: Callable[[], float]) -> float:
+    """The number determined by ``content``, as `array`."""
+    return float(array(kind, content, (), lambda: np.array(compute())))
 
 
 def _write(path: Path, save: Callable[[Any], None]) -> None:
