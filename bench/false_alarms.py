@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
-from bench.comparison import ROUNDS, side_by_side
+from bench.comparison import LOOKS, ROUNDS, side_by_side
 from bench.measure import Bench
 from bench.point import Point
 from bench.statistics.verdict import FLOOR, LEVEL, Verdict, verdict
@@ -99,7 +99,7 @@ def summary(ratios: Sequence[Sequence[float]], failures: tuple[str, ...] = ()) -
     """What the rounds' ratios of pairs of identical steps say."""
     if not ratios:
         return FalseAlarms(0, 0, math.nan, math.nan, math.nan, math.nan, failures)
-    verdicts = [verdict(values) for values in ratios]
+    verdicts = [verdict(values, comparisons=len(LOOKS)) for values in ratios]
     false = sum(v.word in ("faster", "slower") for v in verdicts)
     return FalseAlarms(
         pairs=len(ratios),
@@ -119,4 +119,7 @@ def _seen(verdicts: Sequence[Verdict], change: float) -> float:
 
 def rule() -> str:
     """The rule the verdicts follow, in one line."""
-    return f"a verdict needs the {100 * LEVEL:g} % interval of the median ratio to clear {100 * FLOOR:g} %"
+    return (
+        f"a verdict needs the interval of the median ratio to clear {100 * FLOOR:g} %, at {100 * LEVEL:g} % for up to "
+        f"{len(LOOKS)} looks together"
+    )

@@ -17,14 +17,13 @@ import numpy as np
 import bench
 import estimators
 from bench import key, problems, references
-from bench.comparison import BLOCK_S, BUDGET_S, ROUNDS
+from bench.comparison import ROUNDS, judge, opened
 from bench.diff.change import Change, memory_change, not_comparable, time_change
 from bench.diff.gradient import gradient_change
-from bench.measure import Bench, Limits, timing_cpus
+from bench.measure import Bench, Limits
 from bench.point import Point
 from bench.process.workers import ROOT, Ended, ForkServer, Launcher, Spawner, StartError, Worker
-from bench.statistics.verdict import verdict
-from bench.timing import LIVE_WORKERS, Entry, Failed, interleave, round_ratios
+from bench.timing import LIVE_WORKERS, Failed
 
 PAIRS_IN_A_WINDOW = LIVE_WORKERS // 2
 FEWEST_DRAWS = 64
@@ -188,29 +187,16 @@ def _solo(point: Point, old: CommitBench, new: CommitBench, scratch: Path) -> tu
 
 
 def _time(points: Sequence[Point], old: CommitBench, new: CommitBench, rounds: int, comparisons: int) -> list[Change]:
-    entries: list[Entry] = []
-    try:
-        for point in points:
-            for side in (old, new):
-                entry = Entry(side.worker(point.device, timing_cpus(point.threads)), calls=("step",))
-                entries.append(entry)
-                try:
-                    side.open(entry.worker, point)
-                except (Failed, Ended) as failure:
-                    entry.failure = failure
-        interleave(entries, rounds=rounds, block_s=BLOCK_S, budget_s=BUDGET_S, timeout_s=old.limits.timeout_s)
-    finally:
-        for entry in entries:
-            entry.worker.close()
+    entries = opened([(side, point) for point in points for side in (old, new)])
+    pairs = list(zip(entries[::2], entries[1::2], strict=True))
+    judged = judge(pairs, "step", rounds, comparisons=comparisons, timeout_s=old.limits.timeout_s)
     changes = []
-    for point, first, second in zip(points, entries[::2], entries[1::2], strict=True):
-        ratios = round_ratios(second, first)
-        if not ratios:
-            why = next(str(e.failure) for e in (first, second) if e.failure is not None)
+    for point, pair, (_, words) in zip(points, pairs, judged, strict=True):
+        if words is None:
+            why = next(str(entry.failure) for entry in pair if entry.failure is not None)
             changes.append(Change(_label(point), point.estimator, "time", "not comparable", note=why))
             continue
-        medians = [float(np.median(entry.medians["step"])) for entry in (first, second)]
-        words = verdict(ratios, comparisons=comparisons)
+        medians = [float(np.median(entry.medians["step"])) for entry in pair]
         changes.append(time_change(_label(point), point.estimator, words, *medians))
     return changes
 

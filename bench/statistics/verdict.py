@@ -105,12 +105,17 @@ def verdicts(ratios: Mapping[str, Samples], **settings: float) -> dict[str, Verd
     return {name: verdict(values, comparisons=len(ratios), **settings) for name, values in ratios.items()}  # type: ignore[arg-type]
 
 
-def statement(comparisons: int, level: float = LEVEL, floor: float = FLOOR, same_within: float = SAME_WITHIN) -> str:
+def statement(
+    comparisons: int, level: float = LEVEL, floor: float = FLOOR, same_within: float = SAME_WITHIN, looks: int = 1
+) -> str:
     """The rule in one sentence, for whoever reads a table of verdicts."""
-    adjusted = 1 - (1 - level) / comparisons
+    adjusted = 1 - (1 - level) / (comparisons * looks)
+    times = f"{comparisons} comparison{'s' if comparisons != 1 else ''}" + (
+        f", up to {looks} looks" if looks > 1 else ""
+    )
     return (
-        f"{comparisons} comparison{'s' if comparisons != 1 else ''}: faster or slower where the {_percent(adjusted)} "
-        f"interval of the median ratio clears {_percent(floor)} ({_percent(level)} for all together, Bonferroni), "
+        f"{times}: faster or slower where the {_percent(adjusted)} interval of the median ratio clears "
+        f"{_percent(floor)} ({_percent(level)} for all together, Bonferroni), "
         f"same where it stays within {_percent(same_within)}, unclear otherwise"
     )
 

@@ -19,7 +19,7 @@ STEPS = (("hutchinson", 64, 2), ("forward_laplacian", 64, 2), ("hutchinson", 196
 
 
 @click.command("check")
-@click.option("--pairs", type=click.IntRange(min=1), default=12, show_default=True, help="About three seconds each.")
+@click.option("--pairs", type=click.IntRange(min=1), default=12, show_default=True, help="Three to ten seconds each.")
 @click.option(
     "--plant", type=click.FloatRange(0, min_open=True), help="Plant a slowdown, 0.05 for 5 %, and look for it."
 )

@@ -151,6 +151,7 @@ def _as_dict(compared: Compared, row: Row | None) -> dict[str, Any]:
 
 
 def _print(found: list[Compared], rows: list[Row | None], call: str) -> None:
+    from bench.comparison import LOOKS
     from bench.statistics.verdict import statement
     from bench.verbs._table import console as make_console
     from bench.verbs._table import table as make_table
@@ -166,7 +167,9 @@ def _print(found: list[Compared], rows: list[Row | None], call: str) -> None:
         failure = compared.failure or (row and row["outcome"] != "ok" and f"{row['outcome']}: {row['reason']}")
         if failure:
             console.print(f"{_name(compared.point)}: {' '.join(str(failure).split())[:200]}")
-    console.print(f"ratios are to {_name(found[0].point)}, round by round; {statement(max(1, len(found) - 1))}")
+    console.print(
+        f"ratios are to {_name(found[0].point)}, round by round; {statement(max(1, len(found) - 1), looks=len(LOOKS))}"
+    )
 
 
 def _timing(compared: Compared, is_baseline: bool) -> tuple[str, str, str, str]:
