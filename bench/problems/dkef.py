@@ -74,7 +74,8 @@ def natural_parameters(model: DeepKernelEnergy, rows: Tensor) -> Tensor:
 
 def _first_and_second(f: Callable[[Tensor], Tensor], x: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
     """D f(x)[v] and D²f(x)[v, v] by nested dual numbers."""
-    return torch.func.jvp(lambda y: torch.func.jvp(f, (y,), (v,))[1], (x,), (v,))
+    first, second = torch.func.jvp(lambda y: torch.func.jvp(f, (y,), (v,))[1], (x,), (v,))[:2]
+    return first, second
 
 
 @register("dkef", reads=("depth", "width", "activation"))

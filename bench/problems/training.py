@@ -77,4 +77,4 @@ def train(model: nn.Module, rows: Tensor, content: Mapping[str, Any]) -> list[fl
 
 
 def _path(content: Mapping[str, Any]) -> Any:
-    return cache.bundle_path("trained", {**content, "training_version": TRAINING_VERSION})
+    return cache.bundle_path("trained", content)

@@ -122,7 +122,7 @@ def root_mean_squares(problem):
 @pytest.mark.parametrize("dim", [2, 16, 64, 784])
 def test_score_and_curvature_are_of_order_one_at_every_depth(activation, dim):
     """Root mean squares over a batch of 128, depths 1 to 32: ‖∇f‖ one by construction, Δf in [0.25, 3.5]."""
-    for depth in (1, 2, 4, 8, 16, 32):
+    for depth in (1, 2, 4, 8, 16, 32) if dim < 784 else (1, 4, 32):
         slope, curvature = root_mean_squares(built(dim=dim, depth=depth, activation=activation))
         assert slope == pytest.approx(1.0, rel=1e-9), depth
         assert 0.25 < curvature < 3.5, (depth, curvature)
