@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -14,6 +15,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 ENVIRONMENT_VARIABLE = "ESTIMATOR_BENCH_CACHE"
+CODE = ("data", "problems", "exact", "references")
 
 
 def directory() -> Path:
@@ -33,14 +35,26 @@ def digest_of(array: np.ndarray) -> str:
     return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()[:32]
 
 
+@functools.cache
+def code() -> str:
+    """The hash of the code that computes what is kept: data, problems, exact derivatives, references.
+
+    An edit there, of a comment even, has everything computed again, which is cheap; a stale reference is not.
+    """
+    root = Path(__file__).resolve().parent
+    files = sorted(file for folder in CODE for file in (root / folder).rglob("*.py"))
+    content = b"\0".join(file.relative_to(root).as_posix().encode() + b"\0" + file.read_bytes() for file in files)
+    return hashlib.sha256(content).hexdigest()[:32]
+
+
 def array_path(kind: str, content: Mapping[str, Any]) -> Path:
-    """Where the array determined by ``content`` lies, whether it is there or not."""
-    return directory() / kind / f"{digest(content)}.npy"
+    """Where the array determined by ``content``, and by the code, lies, whether it is there or not."""
+    return directory() / kind / f"{digest({'content': content, 'code': code()})}.npy"
 
 
 def bundle_path(kind: str, content: Mapping[str, Any]) -> Path:
-    """Where the named arrays determined by ``content`` lie, whether they are there or not."""
-    return directory() / kind / f"{digest(content)}.npz"
+    """Where the named arrays determined by ``content``, and by the code, lie, whether they are there or not."""
+    return directory() / kind / f"{digest({'content': content, 'code': code()})}.npz"
 
 
 def read_array(path: Path) -> np.ndarray | None:

@@ -80,7 +80,11 @@ COLUMNS: tuple[Column, ...] = (
         ("grad_bias_low", float, "lower end of its 95 % interval; 0 where it is not resolved"),
         ("grad_bias_high", float, "upper end; the detection limit where it is not resolved"),
         ("bias_resolved", bool, "whether the interval excludes zero"),
-        ("bias_route", str, "direct, paired (difference from an unbiased estimator on the same probes) or deterministic"),
+        (
+            "bias_route",
+            str,
+            "direct, paired (difference from an unbiased estimator on the same probes) or deterministic",
+        ),
         ("grad_std", float, "relative standard deviation of one draw of the gradient"),
         ("grad_rmse", float, "relative root-mean-square error of one draw of the gradient"),
         ("grad_cosine", float, "mean cosine between one draw of the gradient and the exact one"),

@@ -25,7 +25,7 @@ import torch
 
 import bench
 import estimators
-from bench import problems, references
+from bench import cache, problems, references
 from bench.meters import accuracy, anchor, clock, flops, memory, prediction, rates, state
 from bench.meters.block_means import block_means
 from bench.meters.subject import Subject, generator
@@ -231,6 +231,7 @@ def warm_up() -> None:
         torch.autograd.grad(torch.nn.functional.softplus(x @ x).sum(), x)
         torch.empty_like(x, device="meta")
         torch.func.vmap(torch.func.hessian(lambda y: y.sum()))(torch.ones(2, 2))
+    cache.code()
     gc.collect()
     gc.freeze()  # a collection in a worker need not walk what the server holds, nor copy its pages
 
