@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import inspect
 import json
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from bench.point import Point, asdict_plain
 
 METHOD_VERSION = "1"
-"""Version of the way of measuring: raised when problems, references or meters change what a number means."""
+"""Version of the way of measuring: raised by hand when meters, workers or timing change what a number means.
+
+Data, problems and references need no raise: their programs are part of every key (`problems_source`).
+"""
 
 
 def key(point: Point, estimator_source: str, machine: str) -> str:
     """The key of a point.
 
     It covers the problem, the estimator's name, order, target and options, dtype, device, threads and draws; the
-    version of torch; the source of the estimator, of the one it is paired with, and of a third party's model and data;
-    the method version; and the hardware class.
+    version of torch; the source of the estimator, of the one it is paired with, of a third party's model and data, and
+    of our data, problems and references; the method version; and the hardware class.
 
     Args:
         point: what is measured.
@@ -38,16 +43,31 @@ def key(point: Point, estimator_source: str, machine: str) -> str:
         "point": asdict_plain(point) | {"problem": {**problem_content(point.problem), "batch": point.problem.batch}},
         "estimator_source": estimator_source,
         "pair_source": _pair_source(point.estimator),
+        "problems_source": problems_source(),
         "torch": version("torch"),
         "method": METHOD_VERSION,
         "machine": machine,
     }
-    return _hash(json.dumps(content, sort_keys=True, separators=(",", ":")))
+    return _hash(content)
+
+
+@cache
+def problems_source() -> str:
+    """Hash of the programs that make data and problems and compute the exact answers: 50 ms, once a process.
+
+    As in `estimator_source`, comments, docstrings and formatting do not count.
+    """
+    from bench.cache import CODE
+
+    root = Path(__file__).resolve().parent
+    return _hash_of_files({file for folder in CODE for file in (root / folder).rglob("*.py")}, root)
 
 
 def estimator_source(name: str) -> str:
     """Hash of an estimator's source: its file, and all files of `estimators` that it imports, directly or not.
 
+    One that is not built in may reach any other through the registry, so it counts with all of `estimators`: with the
+    files beside its own that it imports, or with all files of the package it lies in.
     Comments, docstrings and formatting do not count: the hash is of the syntax tree, written out anew.
 
     Raises:
@@ -55,14 +75,59 @@ def estimator_source(name: str) -> str:
     """
     import estimators
 
-    function = estimators.get(name).function
-    return _source_hash(Path(function.__code__.co_filename).resolve(), Path(estimators.__file__).resolve().parent)
+    estimator = estimators.get(name)
+    file = Path(inspect.unwrap(estimator.function).__code__.co_filename).resolve()
+    root = Path(estimators.__file__).resolve().parent
+    return _source_hash(file, root, is_plugin_file=estimator.origin == str(file))
 
 
 @cache
-def _source_hash(path: Path, root: Path) -> str:
-    sources = {_name(file, root): canonical(file.read_text(encoding="utf-8")) for file in import_closure(path, root)}
-    return _hash(json.dumps(sources, sort_keys=True))
+def _source_hash(path: Path, root: Path, is_plugin_file: bool = False) -> str:
+    if path.is_relative_to(root):
+        return _hash_of_files(import_closure(path, root), root)
+    return _hash([_hash_of_files(set(root.rglob("*.py")), root), _hash_of_files(*_foreign(path, is_plugin_file))])
+
+
+def _foreign(path: Path, is_plugin_file: bool) -> tuple[set[Path], Path]:
+    """The files that a third party's estimator consists of, and the folder they are named from."""
+    top = path.parent
+    if (top / "__init__.py").is_file():
+        while (top.parent / "__init__.py").is_file():
+            top = top.parent
+        return set(top.rglob("*.py")), top
+    # A module alone in an environment lies beside all that is installed there, torch included.
+    return _beside(path) if is_plugin_file else {path}, top
+
+
+def _beside(path: Path) -> set[Path]:
+    """A file and those of its folder that it imports, directly or not; of a package, all files."""
+    closure: set[Path] = set()
+    waiting = [path]
+    while waiting:
+        file = waiting.pop()
+        if file in closure:
+            continue
+        closure.add(file)
+        for name in _imported_tops(file):
+            waiting += [found] if (found := path.parent / f"{name}.py").is_file() else []
+            if (path.parent / name / "__init__.py").is_file():
+                waiting += (path.parent / name).rglob("*.py")
+    return closure
+
+
+def _imported_tops(file: Path) -> set[str]:
+    """The first parts of the names that a file imports; a package's relative imports lead to no other package."""
+    names = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module.split(".")[0])
+    return names - {"estimators", "bench"}
+
+
+def _hash_of_files(files: set[Path], root: Path) -> str:
+    return _hash({file.relative_to(root).as_posix(): canonical(file.read_text(encoding="utf-8")) for file in files})
 
 
 def import_closure(path: Path, root: Path) -> set[Path]:
@@ -133,10 +198,6 @@ def _file(parts: list[str], root: Path) -> Path | None:
     return None
 
 
-def _name(file: Path, root: Path) -> str:
-    return file.relative_to(root).as_posix() if file.is_relative_to(root) else "plugin"
-
-
 def _pair_source(name: str) -> str:
     """The source of the estimator that the bias is measured against, if there is one."""
     import estimators
@@ -148,5 +209,6 @@ def _pair_source(name: str) -> str:
         return ""
 
 
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+def _hash(content: Any) -> str:
+    line = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(line.encode()).hexdigest()[:32]

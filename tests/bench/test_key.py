@@ -151,6 +151,75 @@ def test_a_plugins_source_is_its_file(tmp_path):
     assert source("x.sum(-1)", "a") == source("(x.sum( -1 ))  # the same", "b") != source("x.sum(-2)", "c")
 
 
+@pytest.fixture
+def plugin(tmp_path):
+    """A plugin with its neighbours, and a package that stands for `estimators`: the file, the root, and its hash."""
+    root, folder = tmp_path / "estimators", tmp_path / "mine"
+    for path, text in {
+        root / "__init__.py": "",
+        root / "directional" / "taylor.py": "a = 1",
+        folder / "my_trace.py": "import estimators, near, torch\nestimators.get('taylor')\n",
+        folder / "near.py": "from package.inner import c",
+        folder / "package" / "__init__.py": "",
+        folder / "package" / "inner.py": "from . import other\nc = 1",
+        folder / "package" / "other.py": "d = 1",
+        folder / "torch_notes.py": "",
+    }.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    def source(is_plugin_file=True):
+        key._source_hash.cache_clear()
+        return key._source_hash(folder / "my_trace.py", root, is_plugin_file)
+
+    yield folder, root, source
+    key._source_hash.cache_clear()
+
+
+def test_a_plugin_counts_with_all_that_it_can_use(plugin):
+    folder, root, source = plugin
+    seen = [source()]
+    for file in (
+        root / "directional" / "taylor.py",
+        folder / "my_trace.py",
+        folder / "near.py",
+        folder / "package" / "inner.py",
+        folder / "package" / "other.py",
+    ):
+        file.write_text(file.read_text() + "\n# why\n")
+        assert source() == seen[-1]
+        file.write_text(file.read_text() + "\nb = 2\n")
+        seen.append(source())
+    assert len(set(seen)) == len(seen)
+    (folder / "torch_notes.py").write_text("b = 2")  # not imported
+    assert source() == seen[-1]
+
+
+def test_an_installed_estimator_counts_with_its_package_and_never_with_its_neighbours(plugin):
+    folder, _, source = plugin
+    alone = source(is_plugin_file=False)
+    (folder / "near.py").write_text("b = 2")  # another distribution's, in the same environment
+    assert source(is_plugin_file=False) == alone
+    (folder / "__init__.py").write_text("")
+    packaged = source(is_plugin_file=False)
+    (folder / "near.py").write_text("b = 3")
+    assert len({alone, packaged, source(is_plugin_file=False)}) == 3
+
+
+def test_an_edit_to_a_problem_changes_every_key(monkeypatch):
+    before = key.key(POINT, "source", "class")
+    canonical = key.canonical
+    for file in ("data/digits.py", "problems/mlp.py", "exact/gradient.py", "references/reference.py"):
+        edited = (Path(key.__file__).parent / file).read_text()
+        for change, same in (("\n# why\n", True), ("\nb = 2\n", False)):
+            key.problems_source.cache_clear()
+            with monkeypatch.context() as patch:
+                patch.setattr(key, "canonical", lambda s, e=edited, c=change: canonical(s + c if s == e else s))
+                assert (key.key(POINT, "source", "class") == before) is same, file
+    key.problems_source.cache_clear()
+    assert key.key(POINT, "source", "class") == before
+
+
 def test_a_changed_pair_changes_the_key_of_what_is_measured_against_it(monkeypatch):
     point = replace(POINT, estimator="fd_ssm")
     assert estimators.get("fd_ssm").pair
