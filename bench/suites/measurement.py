@@ -90,12 +90,13 @@ def measure() -> Path:
 
 
 def row(path: str, quantity: str, estimator: str, dim: int, depth: int, order: int) -> dict[str, Any] | None:
-    """The finished row at these parameters, or None: the commit lacks the estimator, or it does not do that."""
+    """The newest finished row at these parameters, or None: the commit lacks the estimator, or it does not do that.
+
+    A store holds more than one where the method, torch, the problems or a preset's draws changed since.
+    """
     grid = axes.PRESETS[axes.PRESET][quantity]
     at = {"quantity": quantity, "estimator": estimator, "dim": dim, "depth": depth, "order": order}
     at |= {"width": grid.width, "batch": grid.batch}
     with Store(path, must_exist=True) as store:
-        for found in store.rows(finished_only=True):
-            if all(found[name] == value for name, value in at.items()):
-                return found
-    return None
+        found = [r for r in store.rows(finished_only=True) if all(r[name] == value for name, value in at.items())]
+    return max(reversed(found), key=lambda r: r["started_at"] or "", default=None)  # of equal ones, the last written

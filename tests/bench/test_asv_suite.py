@@ -120,6 +120,19 @@ def test_values_are_read_from_the_store(store):
     assert math.isnan(question.track_predicted_memory())
 
 
+def test_the_newest_of_several_rows_is_read(store):
+    with Store(store) as rows:
+        old = next(row for row in rows.rows() if row["estimator"] == "ssm")
+        for index, (started, flops) in enumerate(
+            [("2026-02-01T00:00", 6), ("2026-02-02T00:00", 7), ("2026-01-01T00:00", 8)]
+        ):
+            rows.put({**old, "key": f"later{index}", "started_at": started, "flops_step": flops, "run": None})
+    assert _question(store, "ssm").track_flops() == 7
+    with Store(store) as rows:
+        rows.put({**old, "key": "again", "started_at": "2026-02-02T00:00", "flops_step": 9})
+    assert _question(store, "ssm").track_flops() == 9
+
+
 def test_an_unresolved_bias_is_zero(store):
     assert _question(store, "ssm").track_gradient_bias() == 0
 
