@@ -65,7 +65,7 @@ def cli() -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one verb; errors of usage become one line on standard error and exit code 2."""
+    """Run one verb; errors of usage or installation become one line on standard error and exit code 2."""
     try:
         result = cli.main(arguments, prog_name="python -m bench", standalone_mode=False)
         sys.stdout.flush()
@@ -83,14 +83,14 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:  # `| head`
         sys.stdout = None  # type: ignore[assignment]
         return 0
-    except ValueError as error:
+    except (ValueError, RuntimeError) as error:  # a RuntimeError of ours: workers that cannot be started
         if not _is_usage(error):
             raise
         return _usage(str(error), error.__cause__ if type(error).__name__ == "PluginError" else None)
 
 
-def _is_usage(error: ValueError) -> bool:
-    """Whether it is one of ours; any other ValueError is a fault of the program and keeps its traceback."""
+def _is_usage(error: Exception) -> bool:
+    """Whether it is one of ours; any other is a fault of the program and keeps its traceback."""
     return type(error).__module__.startswith("bench.") and type(error).__name__.endswith("Error")
 
 

@@ -15,6 +15,7 @@ from bench.diff.change import memory_change
 from bench.diff.commits import DiffError
 from bench.diff.gradient import gradient_change
 from bench.diff.stores import environment_differences
+from bench.process.workers import StartError
 from bench.store import Store
 from bench.sweep import load
 
@@ -264,6 +265,15 @@ def test_the_verb_on_stores(tmp_path, capsys):
     assert "slower" in output
     assert "1 slower, 2 same" in output
     assert main(["diff", *paths, "--fail-on", "slower,heavier"]) == 1
+
+
+def test_workers_that_do_not_start_are_one_line(monkeypatch, capsys):
+    def no_workers(*_, **__):
+        raise StartError("the fork-server did not start (Closed):\n  Traceback")
+
+    monkeypatch.setattr("bench.diff.between_commits", no_workers)
+    assert main(["diff", "HEAD", "HEAD"]) == 2
+    assert capsys.readouterr().err.strip() == "error: the fork-server did not start (Closed): Traceback"
 
 
 def test_the_verbs_mistakes_are_one_line(tmp_path, capsys):
