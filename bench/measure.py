@@ -19,9 +19,11 @@ import torch
 import bench
 import estimators
 from bench import key, machine
+from bench.columns import NAMES
 from bench.meters import anchor
 from bench.meters.prediction import Prediction
 from bench.point import Point, ProblemSpec
+from bench.process.turn import turn
 from bench.process.workers import Ended, ForkServer, Launcher, Spawner, StartError, Worker
 from bench.statistics.bootstrap import median_interval
 from bench.statistics.quality import quality
@@ -49,12 +51,12 @@ class Limits:
         memory = int(memory_gib * 2**30) if memory_gib else psutil.virtual_memory().total * 4 // 5
         return cls(timeout_s, memory)
 
-    def describe(self) -> str:
+    def describe(self, device: str = "cpu") -> str:
         """How the limits are enforced, for the row."""
-        return (
-            f"{self.timeout_s:g} s wall-clock, kept by the coordinator; {self.memory_bytes / 2**30:.3g} GiB, "
-            "by RLIMIT_DATA in each process and by sampling the whole process family"
-        )
+        how = "by sampling the process family"
+        if not device.startswith("cuda"):  # CUDA maps more than it uses, which RLIMIT_DATA would count
+            how = "by RLIMIT_DATA in each process and " + how
+        return f"{self.timeout_s:g} s wall-clock, kept by the coordinator; {self.memory_bytes / 2**30:.3g} GiB, {how}"
 
 
 @dataclass(frozen=True)
@@ -149,18 +151,17 @@ class Bench:
         finally:
             worker.close()
 
-    def solo(self, point: Point, reference_problem: str = "", cpus: list[int] | None = None) -> Row:
+    def solo(self, point: Point, reference_problem: str = "") -> Row:
         """Everything about a point but its time: one process, within limits; the row says how it ended.
 
         Args:
             point: what to measure.
             reference_problem: why there is no reference to compare with, if there is none.
-            cpus: the cores the worker may use.
         """
         started = time.monotonic()
-        row: Row = {**self.identity(point), "extra": {"limits": self.limits.describe()}}
+        row: Row = {**self.identity(point), "extra": {"limits": self.limits.describe(point.device)}}
         parts: Row = {}
-        worker = self.worker(point.device, cpus)
+        worker = self.worker(point.device)
         try:
             self.open(worker, point)
             request = {"do": "solo", "reference": not reference_problem}
@@ -169,9 +170,8 @@ class Bench:
         except (Failed, Ended) as failure:
             outcome, reason = failure.outcome, failure.reason
         row["output"] = worker.close()
-        for name in ("throttled", "others_on_device", "kernel_s"):
-            if name in parts:
-                row["extra"][name] = parts.pop(name)
+        for name in [name for name in parts if name not in NAMES]:
+            row["extra"][name] = parts.pop(name)
         row |= parts
         if outcome == "ok" and reference_problem:
             reason = f"no reference: {reference_problem}"
@@ -271,6 +271,7 @@ class Bench:
         row["extra"] = {
             **facts,
             "kernel_s": facts.get("kernel_s", 0.0) + entry.kernel_s,
+            **({"no_anchor": base.failure.reason} if base.failure is not None else {}),
             "quality": mark,
             "quality_reason": why,
             "time_device_s": median(entry.device_s) if entry.device_s else None,
@@ -286,16 +287,20 @@ class Bench:
         which = (point.dtype, point.device, point.threads)
         with self._rates_lock:
             if which not in self._rates:
-                worker = self.worker(point.device, timing_cpus(point.threads))
-                try:
-                    request = {"do": "rates", "dtype": point.dtype, "device": point.device, "threads": point.threads}
-                    answer = worker.ask(request, self.limits.timeout_s)
-                    self._rates[which] = Rates(**answer["rates"]) if answer["outcome"] == "ok" else None
-                except Ended:
-                    self._rates[which] = None
-                finally:
-                    worker.close()
+                self._rates[which] = self._measured_rates(point)
             return self._rates[which]
+
+    def _measured_rates(self, point: Point) -> Rates | None:
+        worker = self.worker(point.device, timing_cpus(point.threads))
+        try:
+            with turn():
+                request = {"do": "rates", "dtype": point.dtype, "device": point.device, "threads": point.threads}
+                answer = worker.ask(request, self.limits.timeout_s)
+            return Rates(**answer["rates"]) if answer["outcome"] == "ok" else None
+        except Ended:
+            return None
+        finally:
+            worker.close()
 
 
 def disagreement(predicted_bytes: int, measured_bytes: int | None) -> str:

@@ -45,6 +45,9 @@ def costs(
     for spec in {point.problem for point in points}:
         problems.prepare(spec)
 
+    for point in points:
+        bench.rates(point)  # once for each dtype, device and threads, before anything competes with it
+
     def one(point: Point) -> Cost:
         prediction, reason = bench.prediction(point)
         on_point()

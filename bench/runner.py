@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -108,7 +109,7 @@ def run(
         for group in groups(plan.todo.values()):
             if time.monotonic() > deadline:
                 break
-            _run_group(group, plan, store, bench, executor, watcher, finish)
+            _run_group(group, plan, store, bench, executor, jobs, watcher, finish)
     except BaseException:
         bench.close()  # ends the workers, so that threads waiting for them return
         executor.shutdown(wait=True, cancel_futures=True)
@@ -136,6 +137,7 @@ def _run_group(
     store: Store,
     bench: Bench,
     executor: ThreadPoolExecutor,
+    jobs: int,
     watcher: Watcher,
     finish: Callable[[Row], None],
 ) -> None:
@@ -145,27 +147,51 @@ def _run_group(
     watcher.on_stage(f"{where}: memory and accuracy")
     ready: list[tuple[Point, Row]] = []
     waiting: dict[Future[Row], Point] = {}
+
+    def settle(point: Point, row: Row) -> None:
+        if row["outcome"] == "ok":
+            store.put(row, finished=False, replace=row["key"] in plan.retried)
+            watcher.on_solo(row)
+            ready.append((point, row))
+        else:
+            finish(row)
+
+    side_by_side = at_once(points[0], jobs)
+    gate = threading.Semaphore(side_by_side)
+
+    def solo(point: Point) -> Row:
+        with gate:
+            return bench.solo(point, no_reference.get((point.quantity, point.order, point.target), ""))
+
     for point in points:
         name = key_of(point)
         if name in plan.solo_done:
             ready.append((point, plan.solo_done[name]))
         else:
-            why = no_reference.get((point.quantity, point.order, point.target), "")
-            waiting[executor.submit(bench.solo, point, why)] = point
+            waiting[executor.submit(solo, point)] = point
+    crowded: list[Point] = []
     for future in as_completed(waiting):
         row = future.result()
-        if row["outcome"] == "ok":
-            store.put(row, finished=False, replace=row["key"] in plan.retried)
-            watcher.on_solo(row)
-            ready.append((waiting[future], row))
-        else:
-            finish(row)
+        if row["outcome"] == "out_of_memory" and side_by_side > 1:
+            crowded.append(waiting[future])  # perhaps for what its neighbours held: asked again, alone
+            continue
+        settle(waiting[future], row)
+    for point in crowded:
+        settle(point, solo(point))
     ready.sort(key=lambda pair: points.index(pair[0]))
     for start in range(0, len(ready), POINTS_IN_A_WINDOW):
         window = ready[start : start + POINTS_IN_A_WINDOW]
         watcher.on_stage(f"{where}: timing {', '.join(point.estimator for point, _ in window)}")
         for row in bench.time([point for point, _ in window], [row for _, row in window]):
             finish(row)
+
+
+def at_once(point: Point, jobs: int) -> int:
+    """How many points of a group are measured side by side: as their threads allow, and one on a GPU.
+
+    A GPU's memory, energy and list of processes belong to all that run on it.
+    """
+    return 1 if point.device.startswith("cuda") else max(1, jobs // point.threads)
 
 
 def _references(points: list[Point], bench: Bench, executor: ThreadPoolExecutor) -> dict[tuple[str, int, str], str]:

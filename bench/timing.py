@@ -18,6 +18,7 @@ BLOCK_S = 0.012
 ROUNDS = 15
 FEWEST_ROUNDS = 7
 WARM_UP_S = 0.15
+SAMPLE_S = 1.0  # between looks at a timed worker's memory: a look costs it time, and its needs are known by now
 BUDGET_S = 1.2  # of blocks for one entry; slow calls get fewer rounds, never fewer than FEWEST_ROUNDS
 
 
@@ -44,7 +45,7 @@ class Entry:
     def ask(self, request: dict[str, object], timeout_s: float) -> dict[str, float]:
         """One request; a failure takes the entry out of the window."""
         try:
-            answer = self.worker.ask(request, timeout_s)
+            answer = self.worker.ask(request, timeout_s, sample_s=SAMPLE_S)
             if answer["outcome"] != "ok":
                 raise Failed(answer["outcome"], answer["reason"])
             self.kernel_s += answer.get("kernel_s", 0.0)

@@ -17,6 +17,7 @@ import statistics
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -70,6 +71,13 @@ def serve(channel: Channel) -> None:
         channel.send({"answer": answer})
 
 
+def use_device(device: str) -> None:
+    """Make a CUDA device the current one: synchronising and events act on that."""
+    chosen = torch.device(device)
+    if chosen.type == "cuda" and chosen.index is not None:
+        torch.cuda.set_device(chosen)
+
+
 def failure(error: BaseException) -> dict[str, str]:
     """The outcome and the reason that an exception means."""
     reason = f"{type(error).__name__}: {' '.join(str(error).split()) or 'no message'}"
@@ -109,6 +117,7 @@ class _Desk:
             estimators.load_file(path)
         self.point = point = Point.from_json(request["point"])
         torch.set_num_threads(point.threads)
+        use_device(point.device)
         torch.backends.cuda.matmul.allow_tf32 = False
         torch.backends.cudnn.allow_tf32 = False
         self.problem = problems.build(point.problem, DTYPES[point.dtype], point.device)
@@ -145,9 +154,10 @@ class _Desk:
         if not_finite:
             return {"outcome": "nonfinite", "reason": not_finite}
         if request["reference"]:
-            started = time.perf_counter()
-            self.part(**self._accuracy())
-            self.part(kernel_s=time.perf_counter() - started)
+            try:
+                self.part(**self._accuracy())
+            except accuracy.NotFinite as error:
+                return {"outcome": "nonfinite", "reason": str(error)}
         if changed := before.changes(self.problem):
             return {"outcome": "error", "reason": "it changed " + ", ".join(changed)}
         return {"outcome": "ok", "reason": ""}
@@ -162,30 +172,33 @@ class _Desk:
     def _gpu(self) -> None:
         from bench.meters.device import Gpu
 
-        gpu = Gpu(self.point.device)
-        self.part(
-            gpu_process_bytes=gpu.process_bytes(),
-            energy_j=gpu.energy_j(lambda: self.subject.step(self.random), calls=20),
-            throttled=gpu.throttled(),
-            others_on_device=len(gpu.others()),
-        )
+        readings: dict[str, Callable[[Gpu], Any]] = {
+            "gpu_process_bytes": lambda gpu: gpu.process_bytes(),
+            "energy_j": lambda gpu: gpu.energy_j(lambda: self.subject.step(self.random)),
+            "throttled": lambda gpu: gpu.throttled(),
+            "others_on_device": lambda gpu: gpu.others(),
+        }
+        for name, reading in readings.items():
+            try:
+                self.part(**{name: reading(Gpu(self.point.device))})
+            except Exception as error:  # a driver that cannot say one thing must not cost the row
+                self.part(**{f"no_{name}": failure(error)["reason"]})
 
     def warm_up(self, request: dict[str, Any]) -> dict[str, Any]:
         call = getattr(self.subject, request["what"])
         timer = self.clocks[request["what"]] = clock.Clock(lambda: call(self.random), self.point.device)
-        started = time.perf_counter()
         typical_s = timer.warm_up(request["budget_s"])
-        return {"typical_s": typical_s, "kernel_s": time.perf_counter() - started, "outcome": "ok"}
+        return {"typical_s": typical_s, "kernel_s": timer.spent_s, "outcome": "ok"}
 
     def block(self, request: dict[str, Any]) -> dict[str, Any]:
         timer = self.clocks[request["what"]]
-        started = time.perf_counter()
+        before_s = timer.spent_s
         samples = timer.block(request["length_s"])
         return {
             "median_s": statistics.median(samples),
             "samples": len(samples),
             "device_s": statistics.median(timer.device_s) if timer.device_s else None,
-            "kernel_s": time.perf_counter() - started,
+            "kernel_s": timer.spent_s - before_s,
             "outcome": "ok",
         }
 
@@ -213,6 +226,7 @@ class _Desk:
     def rates(self, request: dict[str, Any]) -> dict[str, Any]:
         """What the machine can do with a dtype on a device."""
         torch.set_num_threads(request["threads"])
+        use_device(request["device"])
         return {"outcome": "ok", "rates": rates.measure(DTYPES[request["dtype"]], request["device"])}
 
 

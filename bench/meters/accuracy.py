@@ -8,6 +8,7 @@ difference from an unbiased estimator on the same probes, which cancels the prob
 from __future__ import annotations
 
 import math
+import time
 from typing import Any
 
 import torch
@@ -26,6 +27,10 @@ MANY_PARAMETERS = 1_000_000  # beyond this, half the blocks: they are float64 ve
 ROUNDING_DRAWS = 4
 
 
+class NotFinite(Exception):
+    """A draw that is not finite; the message says which and how much of it."""
+
+
 def draw_seed(problem: Problem, k: int) -> int:
     """The generator seed of draw k, the same for every estimator on a problem."""
     return 1_000_003 * (problem.spec.seed + 1) + k
@@ -41,7 +46,10 @@ def accuracy(subject: Subject, twin: Subject, reference: Reference, draws: int) 
         draws: how many gradient draws of a stochastic estimator; a deterministic one has a single value.
 
     Returns:
-        The row's accuracy columns.
+        The row's accuracy columns, and ``kernel_s``, seconds spent in the draws themselves.
+
+    Raises:
+        NotFinite: a draw's value or gradient is not finite.
     """
     stochastic = subject.estimator.stochastic
     draws = draws if stochastic else 1
@@ -50,14 +58,22 @@ def accuracy(subject: Subject, twin: Subject, reference: Reference, draws: int) 
     values = BlockSums(reference.value, draws)
     pair = _pair(twin) if stochastic else None
     differences = None if pair is None else BlockSums(reference.gradient, draws, blocks)
+    kernel_s = 0.0
     for k in range(draws):
-        value, gradient = subject.step(generator(draw_seed(subject.problem, k)))
+        seed = draw_seed(subject.problem, k)
+        started = time.perf_counter()
+        value, gradient = subject.step(generator(seed))
+        kernel_s += time.perf_counter() - started
+        if not_finite := finite(value, *gradient):
+            raise NotFinite(f"draw {k + 1} of {draws}: {not_finite}")
         flat = subject.flat_gradient(gradient)
         gradients.add(flat)
         values.add(value.to("cpu", torch.float64))
         if pair is not None and differences is not None:
-            partner = pair.flat_gradient(pair.step(generator(draw_seed(subject.problem, k)))[1])
-            differences.add(flat, partner)
+            started = time.perf_counter()
+            _, paired = pair.step(generator(seed))
+            kernel_s += time.perf_counter() - started
+            differences.add(flat, pair.flat_gradient(paired))
     std = gradients.std() if stochastic else 0.0
     columns = {
         "reference": reference.label,
@@ -67,6 +83,7 @@ def accuracy(subject: Subject, twin: Subject, reference: Reference, draws: int) 
         **_value_columns(values, subject),
         "draws": draws,
         "minibatch_std": reference.minibatch_std,
+        "kernel_s": kernel_s,
     }
     if not stochastic:
         error = gradients.rmse()

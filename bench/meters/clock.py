@@ -12,6 +12,7 @@ import torch
 
 SHORTEST_SAMPLE_S = 200e-6  # a thousand times the clock's own cost
 WARM_UP_AGREEMENT = 0.05
+COLD_MATTERS_BELOW_S = 0.05  # what a cold cache costs, a millisecond at most, is lost in longer calls
 
 
 class Clock:
@@ -19,6 +20,7 @@ class Clock:
 
     Attributes:
         calls_per_sample: how many calls one sample averages over; more than one only for calls of microseconds.
+        spent_s: seconds spent in calls that were timed, since the start.
         device_s: on CUDA, the samples of the last block by events on the device, seconds a call.
     """
 
@@ -27,6 +29,7 @@ class Clock:
         self.cuda = torch.device(device).type == "cuda"
         self.calls_per_sample = 1
         self.device_s: list[float] = []
+        self.spent_s = 0.0
 
     def one_call_s(self) -> float:
         """Seconds of a single call, the device synchronised before and after."""
@@ -51,7 +54,7 @@ class Clock:
     def block(self, length_s: float) -> list[float]:
         """Samples, in seconds a call, filling about ``length_s``; at least one.
 
-        The first call of a block finds its data evicted by whoever ran before; it is made and not counted.
+        The first call of a block finds its data evicted by whoever ran before: below 50 ms it is made and not counted.
         """
         collecting = gc.isenabled()
         self.device_s.clear()
@@ -60,7 +63,7 @@ class Clock:
         try:
             started = time.perf_counter()
             first = self._sample(1)
-            if first > length_s / 2:  # a long call pays no attention to cold caches
+            if first > COLD_MATTERS_BELOW_S:
                 return [first]
             samples = [self._sample(self.calls_per_sample)]
             while time.perf_counter() - started < length_s:
@@ -76,7 +79,9 @@ class Clock:
         started = time.perf_counter()
         for _ in range(calls):
             self.call()
-        return (time.perf_counter() - started) / calls
+        elapsed_s = time.perf_counter() - started
+        self.spent_s += elapsed_s
+        return elapsed_s / calls
 
     def _sample_on_device(self, calls: int) -> float:
         """Synchronised host time; and beside it, in `device_s`, the time between two events on the device."""
@@ -88,6 +93,7 @@ class Clock:
             self.call()
         after.record()
         torch.cuda.synchronize()
-        spent_s = (time.perf_counter() - started) / calls
+        elapsed_s = time.perf_counter() - started
+        self.spent_s += elapsed_s
         self.device_s.append(before.elapsed_time(after) / 1000 / calls)
-        return spent_s
+        return elapsed_s / calls

@@ -33,8 +33,8 @@ class Problem:
 
     @property
     def parameters(self) -> tuple[nn.Parameter, ...]:
-        """The parameters that gradients are taken in."""
-        return tuple(self.model.parameters())
+        """The parameters that gradients are taken in: frozen ones are left out."""
+        return tuple(parameter for parameter in self.model.parameters() if parameter.requires_grad)
 
     def arguments(self, quantity: str) -> tuple[Any, ...]:
         """The positional arguments of an estimator's call: (model, x), and v for a directional derivative."""

@@ -29,7 +29,7 @@ def restore(model: nn.Module, content: Mapping[str, Any]) -> None:
         LookupError: they have not been prepared.
     """
     values = load(content)
-    parameters = list(model.parameters())
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     if values is None or [v.shape for v in values] != [p.shape for p in parameters]:
         raise LookupError(
             f"no trained parameters in the cache {cache.directory()}: call bench.problems.prepare(spec) first"
@@ -56,7 +56,7 @@ def train(model: nn.Module, rows: Tensor, content: Mapping[str, Any]) -> list[fl
     """
     one_by_one = rows.shape[1] > 32 and serving(model, "score_matching", 2)[0] == "reverse"
     steps, batch = (10, 8) if one_by_one else (STEPS, ROWS)
-    parameters = list(model.parameters())
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     sizes = [max(float(p.detach().square().mean().sqrt()), SMALLEST_SIZE) for p in parameters]
     relative = RELATIVE_STEP * min(1.0, MANY_WEIGHTS / max(sum(p.dim() >= 2 for p in parameters), 1))
     groups = [{"params": [p], "lr": relative * size} for p, size in zip(parameters, sizes, strict=True)]

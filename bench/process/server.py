@@ -19,8 +19,6 @@ from typing import Any
 from bench.process import limits
 from bench.process.channel import Channel, Closed
 
-IDLE_S = 0.05
-
 
 def main(descriptor: int) -> None:
     """Serve fork requests on the socket ``descriptor`` until the coordinator goes."""

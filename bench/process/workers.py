@@ -44,16 +44,21 @@ class Worker:
     def __init__(self, pid: int, channel: Channel, output: Output, launcher: Launcher, memory_limit_bytes: int | None):
         self.pid = pid
         self.channel = channel
-        self.peak_family_bytes = 0
         self._output = output
         self._launcher = launcher
         self._memory_limit_bytes = memory_limit_bytes
         self._oom_kills = limits.kernel_oom_kills()
 
     def ask(
-        self, request: dict[str, Any], timeout_s: float, on_part: Callable[[dict[str, Any]], None] | None = None
+        self,
+        request: dict[str, Any],
+        timeout_s: float,
+        on_part: Callable[[dict[str, Any]], None] | None = None,
+        sample_s: float = SAMPLE_S,
     ) -> Any:
         """Send a request and return its answer; parts that come before it go to ``on_part``.
+
+        While it waits it looks at the worker's memory every ``sample_s``.
 
         Raises:
             Ended: the worker ended, broke a limit, or did not answer in time; it is dead then.
@@ -63,7 +68,7 @@ class Worker:
             self.channel.send(request)
             while True:
                 try:
-                    message = self.channel.receive(min(deadline, time.monotonic() + SAMPLE_S))
+                    message = self.channel.receive(min(deadline, time.monotonic() + sample_s))
                 except TimeoutError:
                     self._check(deadline, timeout_s)
                     continue
@@ -82,7 +87,6 @@ class Worker:
             self.kill()
             raise Ended("timeout", f"no answer within {timeout_s:g} s")
         used = limits.family_memory_bytes(self.pid)
-        self.peak_family_bytes = max(self.peak_family_bytes, used)
         if self._memory_limit_bytes is not None and used > self._memory_limit_bytes:
             self.kill()
             raise Ended(

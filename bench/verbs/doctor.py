@@ -144,7 +144,7 @@ def gpus() -> Iterator[Finding]:
         except Exception as error:
             yield Finding(f"cuda:{index}", name, f"NVML does not answer ({error}): no energy, no process memory")
             continue
-        advice = f"{len(others)} other processes are on it" if others else "it is slowing itself down" if slowed else ""
+        advice = f"{others} other processes are on it" if others else "it is slowing itself down" if slowed else ""
         yield Finding(f"cuda:{index}", name, advice)
 
 

@@ -56,7 +56,7 @@ def test_energy_is_the_counter_over_the_calls_in_joules(gpu):
     def call():
         nvml.energy_mj += 500
 
-    assert meter.energy_j(call, calls=4) == pytest.approx(0.5)
+    assert meter.energy_j(call, at_least_s=0.001) == pytest.approx(0.5)
 
 
 def test_the_process_and_the_others_are_told_apart(gpu, monkeypatch):
@@ -65,7 +65,59 @@ def test_the_process_and_the_others_are_told_apart(gpu, monkeypatch):
     assert meter.process_bytes() is None
     nvml.processes = [SimpleNamespace(pid=42, usedGpuMemory=7), SimpleNamespace(pid=43, usedGpuMemory=9)]
     assert meter.process_bytes() == 7
-    assert meter.others() == [43]
+    assert meter.others() == 1
+
+
+def test_in_a_container_one_of_the_listed_processes_is_ourselves(gpu):
+    meter, nvml = gpu
+    assert meter.others() == 0
+    nvml.processes = [SimpleNamespace(pid=1_000_001, usedGpuMemory=None)]
+    assert meter.others() == 0
+    assert meter.process_bytes() is None
+
+
+def test_a_reading_that_the_driver_refuses_does_not_cost_the_row(gpu, monkeypatch):
+    from bench import worker
+    from bench.meters import device as devices
+
+    class Refusing:
+        def __init__(self, device):
+            pass
+
+        def process_bytes(self):
+            return 7
+
+        def energy_j(self, call):
+            raise RuntimeError("Not Supported")
+
+        def throttled(self):
+            return False
+
+        def others(self):
+            return 0
+
+    parts = {}
+    desk = worker._Desk(SimpleNamespace(send=lambda message: parts.update(message["part"])))
+    desk.point = SimpleNamespace(device="cuda")
+    monkeypatch.setattr(devices, "Gpu", Refusing)
+    desk._gpu()
+    assert parts == {
+        "gpu_process_bytes": 7,
+        "no_energy_j": "RuntimeError: Not Supported",
+        "throttled": False,
+        "others_on_device": 0,
+    }
+
+
+def test_a_second_device_becomes_the_current_one(monkeypatch):
+    from bench import worker
+
+    chosen = []
+    monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
+    worker.use_device("cuda:1")
+    worker.use_device("cuda")
+    worker.use_device("cpu")
+    assert chosen == [torch.device("cuda:1")]
 
 
 @pytest.mark.parametrize(("reasons", "throttled"), [(0x0, False), (0x1, False), (0x40, True), (0x04, True)])

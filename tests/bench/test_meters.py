@@ -8,7 +8,7 @@ import torch
 import estimators
 from bench import problems
 from bench.meters import clock, flops, memory
-from bench.meters.accuracy import accuracy, draw_seed
+from bench.meters.accuracy import NotFinite, accuracy, draw_seed
 from bench.meters.prediction import Unpredictable, predict
 from bench.meters.state import Snapshot
 from bench.meters.subject import Subject, generator
@@ -164,9 +164,35 @@ def test_denoising_has_no_value_bias_for_its_objective_has_another_constant(prep
     assert found["reference"].startswith("exact sm on the clean data")
 
 
-def test_draws_are_the_same_for_every_estimator_and_dtype(prepared):
-    low, high = (problems.build(prepared, dtype) for dtype in (torch.float32, torch.float64))
-    assert [draw_seed(low, k) for k in range(3)] == [draw_seed(high, k) for k in range(3)]
+def test_a_draw_is_the_same_in_every_dtype(prepared):
+    low, high = (_subject("ssm", prepared, dtype) for dtype in (torch.float32, torch.float64))
+    gradients = [s.flat_gradient(s.step(generator(draw_seed(s.problem, 1)))[1]) for s in (low, high)]
+    other = high.flat_gradient(high.step(generator(draw_seed(high.problem, 2)))[1])
+    assert torch.dist(gradients[0], gradients[1]) < 1e-5 * gradients[1].norm()
+    assert torch.dist(gradients[1], other) > 0.1 * gradients[1].norm()
+
+
+def test_a_draw_that_is_not_finite_is_named(prepared):
+    subject = _subject("ssm", prepared)
+    calls = []
+    step = subject.step
+
+    def sometimes(which):
+        value, gradient = step(which)
+        calls.append(which)
+        return (value * float("nan") if len(calls) == 3 else value), gradient
+
+    object.__setattr__(subject, "step", sometimes)
+    with pytest.raises(NotFinite, match="draw 3 of 16: 16 of 16 entries of the value"):
+        accuracy(subject, _subject("ssm", prepared, torch.float64), _reference_of(subject), draws=16)
+
+
+def test_frozen_parameters_are_left_out(prepared):
+    subject = _subject("ssm", prepared)
+    frozen = subject.problem.parameters[0].requires_grad_(False)
+    assert all(parameter is not frozen for parameter in subject.problem.parameters)
+    _, gradients = subject.step(generator(0))
+    assert len(gradients) == len(list(subject.problem.model.parameters())) - 1
 
 
 def test_state_that_is_left_alone_is_not_reported(prepared):
