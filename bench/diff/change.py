@@ -8,6 +8,7 @@ from bench.statistics.verdict import Verdict
 
 # Each measure's words: got worse, got better.
 WORDS = {"time": ("slower", "faster"), "memory": ("heavier", "lighter"), "bias": ("more biased", "less biased")}
+BROKEN = "broken"  # worked before, does not now: worse than any number
 NEUTRAL = ("same", "unclear", "not comparable")
 MEMORY_FLOOR = 0.01
 MEMORY_FLOOR_BYTES = 4096
@@ -44,13 +45,13 @@ class Change:
 
     @property
     def is_worse(self) -> bool:
-        """Whether it is slower, heavier or more biased."""
-        return self.word == WORDS[self.measure][0]
+        """Whether it is slower, heavier, more biased or broken."""
+        return self.word in (WORDS[self.measure][0], BROKEN)
 
     @property
     def is_change(self) -> bool:
         """Whether it is better or worse."""
-        return self.word in WORDS[self.measure]
+        return self.word in (*WORDS[self.measure], BROKEN)
 
 
 def time_change(label: str, estimator: str, verdict: Verdict, old: float | None, new: float | None) -> Change:
@@ -70,6 +71,11 @@ def memory_change(label: str, estimator: str, old: int | None, new: int | None) 
     return Change(label, estimator, "memory", word, old, new, ratio)
 
 
-def not_comparable(label: str, estimator: str, why: str) -> list[Change]:
-    """All three measures of a point that cannot be compared."""
-    return [Change(label, estimator, measure, "not comparable", note=why) for measure in WORDS]
+def failed(label: str, estimator: str, old_failed: bool, why: str) -> list[Change]:
+    """All three measures of a point that failed in one version or both: *broken* where the old one worked."""
+    return [Change(label, estimator, measure, word_of_failure(old_failed), note=why) for measure in WORDS]
+
+
+def word_of_failure(old_failed: bool) -> str:
+    """The word where the new version failed, or both did, or the old one alone."""
+    return "not comparable" if old_failed else BROKEN

@@ -18,7 +18,7 @@ import bench
 import estimators
 from bench import key, problems, references
 from bench.comparison import ROUNDS, judge, opened
-from bench.diff.change import Change, memory_change, not_comparable, time_change
+from bench.diff.change import Change, failed, memory_change, time_change, word_of_failure
 from bench.diff.gradient import gradient_change
 from bench.measure import Bench, Limits
 from bench.point import Point
@@ -173,7 +173,7 @@ def _solo(point: Point, old: CommitBench, new: CommitBench, scratch: Path) -> tu
     rows = [side.solo(point, "not compared here") for side in (old, new)]
     for side, row in zip(("old", "new"), rows, strict=True):
         if row["outcome"] != "ok":
-            return not_comparable(_label(point), point.estimator, f"{side}: {_why(row)}"), False
+            return failed(_label(point), point.estimator, side == "old", f"{side}: {_why(row)}"), False
     gradients = [side.gradients(point, scratch) for side in (old, new)]
     exact = None
     if not no_reference:
@@ -182,7 +182,8 @@ def _solo(point: Point, old: CommitBench, new: CommitBench, scratch: Path) -> tu
     a, b = gradients
     if isinstance(a, str) or isinstance(b, str):
         why = next(f"{side}: {g}" for side, g in zip(("old", "new"), gradients, strict=True) if isinstance(g, str))
-        return [memory, Change(_label(point), point.estimator, "bias", "not comparable", note=why)], True
+        word = word_of_failure(old_failed=isinstance(a, str))
+        return [memory, Change(_label(point), point.estimator, "bias", word, note=why)], True
     return [memory, gradient_change(_label(point), point.estimator, a, b, exact)], True
 
 
@@ -194,7 +195,8 @@ def _time(points: Sequence[Point], old: CommitBench, new: CommitBench, rounds: i
     for point, pair, (_, words) in zip(points, pairs, judged, strict=True):
         if words is None:
             why = next(str(entry.failure) for entry in pair if entry.failure is not None)
-            changes.append(Change(_label(point), point.estimator, "time", "not comparable", note=why))
+            word = word_of_failure(old_failed=pair[0].failure is not None)
+            changes.append(Change(_label(point), point.estimator, "time", word, note=why))
             continue
         medians = [float(np.median(entry.medians["step"])) for entry in pair]
         changes.append(time_change(_label(point), point.estimator, words, *medians))

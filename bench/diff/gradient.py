@@ -7,7 +7,7 @@ import math
 import numpy as np
 from scipy import stats
 
-from bench.diff.change import BIAS_FLOOR, WORDS, Change
+from bench.diff.change import BIAS_FLOOR, WORDS, Change, word_of_failure
 from bench.statistics.bias import bias_interval
 
 
@@ -35,7 +35,8 @@ def gradient_change(
         note = f"gradients of {old.shape[1]} and {new.shape[1]} entries, {len(old)} and {len(new)} blocks"
         return Change(label, estimator, "bias", "not comparable", note=note)
     if not (np.isfinite(old).all() and np.isfinite(new).all()):
-        return Change(label, estimator, "bias", "not comparable", note="gradients that are not finite")
+        word = word_of_failure(old_failed=not np.isfinite(old).all())
+        return Change(label, estimator, "bias", word, note="gradients that are not finite")
     norm = float(np.linalg.norm(old.mean(0) if exact is None else exact)) or 1.0
     difference = (new - old) / norm
     if len(old) == 1:

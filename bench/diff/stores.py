@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from bench.columns import COLUMNS
-from bench.diff.change import BIAS_FLOOR, WORDS, Change, memory_change
+from bench.diff.change import BIAS_FLOOR, WORDS, Change, failed, memory_change
 from bench.statistics.verdict import LEVEL
 
 IDENTITY = tuple(column.name for column in COLUMNS if column.group == "identity")
@@ -75,9 +75,8 @@ def _label(row: Row) -> str:
 def _row(old: Row, new: Row, comparisons: int) -> list[Change]:
     label, estimator = _label(old), old["estimator"]
     if old["outcome"] != "ok" or new["outcome"] != "ok":
-        word = "same" if old["outcome"] == new["outcome"] else "not comparable"
-        note = f"{old['outcome']} → {new['outcome']}"
-        return [Change(label, estimator, measure, word, note=note) for measure in WORDS]
+        nothing_broke = old["outcome"] != "ok" or new["outcome"] == "skipped"  # skipped: by a sweep, never tried
+        return failed(label, estimator, nothing_broke, f"{old['outcome']} → {new['outcome']}")
     if old["method_version"] != new["method_version"]:
         note = f"method version {old['method_version']} → {new['method_version']}"
         return [Change(label, estimator, measure, "not comparable", note=note) for measure in WORDS]

@@ -1,4 +1,4 @@
-"""What changed between two commits, or two stores: slower, heavier, more biased, or the same."""
+"""What changed between two commits, or two stores: slower, heavier, more biased, broken, or the same."""
 
 from __future__ import annotations
 
@@ -37,7 +37,12 @@ def _fail_on(context: click.Context, parameter: click.Parameter, value: str | No
 @click.option("--measure-all", is_flag=True, help="Commits: measure points of unchanged source too.")
 @click.option("--rounds", type=click.IntRange(min=8), default=30, show_default=True, help="Commits: rounds of timing.")
 @click.option("--problem", "problem_files", multiple=True, metavar="FILE", help="A file of problems; repeatable.")
-@click.option("--fail-on", callback=_fail_on, metavar="slower,heavier,biased", help="Exit with 1 on any of these.")
+@click.option(
+    "--fail-on",
+    callback=_fail_on,
+    metavar="slower,heavier,biased",
+    help="Exit with 1 on any of these, and on what broke.",
+)
 @click.option("--all", "show_all", is_flag=True, help="Show what is the same, too.")
 @click.option("--json", "as_json", is_flag=True, help="Everything, as JSON.")
 def diff(
@@ -67,11 +72,13 @@ def diff(
         changes, environment = _commits(
             old, new, _points(sweep, names, problem_files), rounds, measure_all, problem_files
         )
+    from bench.diff.change import BROKEN
+
     if as_json:
         click.echo(json.dumps({"environment": environment, "changes": [asdict(c) for c in changes]}, indent=2))
     else:
         _print(changes, environment, show_all)
-    if {change.word for change in changes} & {FAILS[word] for word in fail_on}:
+    if fail_on and {change.word for change in changes} & {BROKEN, *(FAILS[word] for word in fail_on)}:
         raise SystemExit(1)
 
 
@@ -130,7 +137,7 @@ def _stores(old: str, new: str, names: tuple[str, ...]) -> tuple[list[Change], l
 
 
 def _print(changes: list[Change], environment: list[str], show_all: bool) -> None:
-    from bench.diff.change import NEUTRAL
+    from bench.diff.change import BROKEN, NEUTRAL
     from bench.verbs._table import console as make_console
     from bench.verbs._table import table as make_table
 
@@ -138,19 +145,20 @@ def _print(changes: list[Change], environment: list[str], show_all: bool) -> Non
     for difference in environment:
         console.print(f"environment: {difference}")
     order = {"unclear": 1, "same": 2}
-    shown = [change for change in changes if change.word != "not comparable" and (show_all or change.word != "same")]
+    without_numbers = (BROKEN, "not comparable")
+    shown = [change for change in changes if change.word not in without_numbers and (show_all or change.word != "same")]
     if shown:
         right = ("old", "new", "change")
         table = make_table("", "what", "verdict", "old", "new", "change", "interval", right=right)
         for change in sorted(shown, key=lambda change: order.get(change.word, 0)):
             table.add_row(change.label, _word(change), *_numbers(change))
         console.print(table)
-    missing: dict[tuple[str, str], list[str]] = {}
+    missing: dict[tuple[str, str, str], list[str]] = {}
     for change in changes:
-        if change.word == "not comparable":
-            missing.setdefault((change.label, change.note), []).append(change.measure)
-    for (label, note), measures in missing.items():
-        console.print(f"not comparable: {label}, {', '.join(measures)}: {note}")
+        if change.word in without_numbers:
+            missing.setdefault((change.word, change.label, change.note), []).append(change.measure)
+    for (word, label, note), measures in sorted(missing.items(), key=lambda item: without_numbers.index(item[0][0])):
+        console.print(f"{word}: {label}, {', '.join(measures)}: {note}")
     counts = Counter(change.word for change in changes)
     words = [word for word in counts if word not in NEUTRAL] + [word for word in NEUTRAL if word in counts]
     console.print(", ".join(f"{counts[word]} {word}" for word in words) or "nothing to compare")

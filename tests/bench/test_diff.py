@@ -116,9 +116,10 @@ def test_unchanged_code_names_nothing(changes):
     assert (found[2].word, found[2].high) == ("same", 0)
 
 
-def test_a_version_without_the_estimator_is_not_comparable(changes):
+def test_a_version_without_the_estimator_is_broken(changes):
     found = [changes["fd_ssm", measure] for measure in ("time", "memory", "bias")]
-    assert {change.word for change in found} == {"not comparable"}
+    assert {change.word for change in found} == {"broken"}
+    assert all(change.is_worse for change in found)
     assert "new: error" in found[0].note
     assert "no estimator called 'fd_ssm'" in found[0].note
 
@@ -177,7 +178,9 @@ def test_deterministic_gradients_are_compared_exactly():
 def test_gradients_that_cannot_be_compared():
     a = np.ones((4, 3))
     assert gradient_change("p", "e", a, np.ones((4, 5)), None).word == "not comparable"
-    assert gradient_change("p", "e", a, a * np.nan, None).word == "not comparable"
+    assert gradient_change("p", "e", a * np.nan, a, None).word == "not comparable"
+    assert gradient_change("p", "e", a * np.nan, a * np.nan, None).word == "not comparable"
+    assert gradient_change("p", "e", a, a * np.nan, None).word == "broken"
 
 
 @pytest.mark.parametrize(
@@ -244,8 +247,10 @@ def test_stores_say_what_cannot_be_compared():
     assert environment_differences([_row()], [other]) == ["cpu: a → b"]
     assert environment_differences([_row()], [_row()]) == []
     assert set(_words(_row(), _row(method_version="2")).values()) == {"not comparable"}
-    assert set(_words(_row(), _row(outcome="timeout")).values()) == {"not comparable"}
-    assert set(_words(_row(outcome="timeout"), _row(outcome="timeout")).values()) == {"same"}
+    assert set(_words(_row(), _row(outcome="crashed")).values()) == {"broken"}
+    assert set(_words(_row(), _row(outcome="skipped")).values()) == {"not comparable"}
+    assert set(_words(_row(outcome="timeout"), _row()).values()) == {"not comparable"}
+    assert set(_words(_row(outcome="timeout"), _row(outcome="timeout")).values()) == {"not comparable"}
     assert _words(_row(), _row(extra=None))["time"] == "not comparable"
     changes = between_stores([_row()], [_row(dim=64)])
     assert [change.note for change in changes] == ["the new store does not hold it"] * 3 + [
@@ -265,6 +270,19 @@ def test_the_verb_on_stores(tmp_path, capsys):
     assert "slower" in output
     assert "1 slower, 2 same" in output
     assert main(["diff", *paths, "--fail-on", "slower,heavier"]) == 1
+
+
+@pytest.mark.parametrize("word", ["slower", "heavier", "biased"])
+def test_what_broke_fails_on_any_word(tmp_path, capsys, word):
+    paths = []
+    for name, row in (("old", _row()), ("new", _row(outcome="crashed"))):
+        path = tmp_path / f"{name}.sqlite"
+        with Store(path) as store:
+            store.put({**row, "key": name})
+        paths.append(str(path))
+    assert main(["diff", *paths]) == 0
+    assert "broken: ssm(probes=1) mlp D=16" in capsys.readouterr().out.replace("\n", " ")
+    assert main(["diff", *paths, "--fail-on", word]) == 1
 
 
 def test_workers_that_do_not_start_are_one_line(monkeypatch, capsys):
