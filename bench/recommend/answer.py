@@ -11,6 +11,7 @@ from typing import Any
 from bench.recommend.accuracy import TIE, calls_needed
 from bench.recommend.fits import Fits, fits
 from bench.recommend.measurement import SETTING, Measurement, measurements
+from bench.store.latest import latest
 
 
 @dataclass(frozen=True)
@@ -94,12 +95,13 @@ class Recommendation:
 def recommend(rows: Iterable[Mapping[str, Any]], question: Question) -> Recommendation:
     """Rank the estimators at a size.
 
-    Rows of the most measured setting are used (model, data, width, …); keep the rows you want to choose another.
+    Rows of the most measured setting are used (model, data, width, …); keep the rows you want to choose another. Of
+    several versions of one row the newest counts.
 
     Raises:
         ValueError: no row is of this quantity.
     """
-    every = measurements(rows)
+    every = measurements(latest(rows))
     of_quantity = [m for m in every if m.quantity == question.quantity]
     if not of_quantity:
         known = ", ".join(sorted({m.quantity for m in every})) or "none"

@@ -16,6 +16,7 @@ import numpy as np
 
 from bench.recommend.measurement import Measurement, measurements
 from bench.recommend.scaling import cost_law
+from bench.store.latest import latest
 
 
 class Prediction(NamedTuple):
@@ -33,7 +34,7 @@ class Prediction(NamedTuple):
 def predictions(rows: Iterable[Mapping[str, Any]]) -> list[Prediction]:
     """Every measured size, predicted without it: all rows of its dimension left out, then all of its depth."""
     groups: dict[Any, list[Measurement]] = defaultdict(list)
-    for m in measurements(rows):
+    for m in measurements(latest(rows)):
         if m.measured:
             groups[m.quantity, m.setting, m.label, m.order].append(m)
     found = []

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from bench.store import DEFAULT_PATH, Store
+from bench.store.latest import latest
 
 
 @click.command("recommend")
@@ -60,7 +61,8 @@ def recommend(
     for file in plugins:
         load_plugin(file)
     with Store(store, must_exist=True) as opened:
-        rows = [row for row in opened.rows(finished_only=True) if all(_holds(row, condition) for condition in where)]
+        newest = latest(opened.rows(finished_only=True))
+    rows = [row for row in newest if all(_holds(row, condition) for condition in where)]
     quantities = sorted({str(row["quantity"]) for row in rows})
     if quantity is None and len(quantities) != 1:
         raise click.UsageError(f"the store holds {len(quantities)} quantities: give --quantity {'|'.join(quantities)}")

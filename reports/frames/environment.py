@@ -12,7 +12,7 @@ _LONGEST = 400
 
 
 def environment(rows: pd.DataFrame) -> dict[str, Any]:
-    """``machines`` (name, points), and ``lines`` (name, one value per machine, whether they differ)."""
+    """``machines`` (name, points), ``lines`` (name, one value per machine, whether they differ), ``older_rows``."""
     machines, facts = [], []
     for fingerprint, group in rows.assign(machine=rows["machine"].fillna("unknown")).groupby("machine", sort=True):
         described = describe(fingerprint)
@@ -28,7 +28,8 @@ def environment(rows: pd.DataFrame) -> dict[str, Any]:
         values = [_text(fact.get(name, ""))[:_LONGEST] for fact in facts]
         timed = name in ("first point", "last point")
         lines.append({"name": name, "values": values, "differs": len(set(values)) > 1 and not timed})
-    return {"machines": machines, "lines": lines, "differs": any(line["differs"] for line in lines)}
+    differs = any(line["differs"] for line in lines)
+    return {"machines": machines, "lines": lines, "differs": differs, "older_rows": rows.attrs.get("older_rows", 0)}
 
 
 def describe(fingerprint: str | None) -> dict[str, Any]:

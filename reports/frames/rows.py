@@ -12,6 +12,7 @@ import pandas as pd
 
 from bench.columns import COLUMNS, NAMES
 from bench.store import Store
+from bench.store.latest import latest
 
 NUMBERS = tuple(column.name for column in COLUMNS if column.type in (int, float))
 WORDS = tuple(column.name for column in COLUMNS if column.type is str)
@@ -38,13 +39,17 @@ def _typed(name: str, values: list[Any]) -> pd.Series:
 
 
 def load(path: str | Path) -> pd.DataFrame:
-    """All rows of the store at `path`.
+    """The rows of the store at `path`; of several versions the newest, ``attrs["older_rows"]`` counts the rest.
 
     Raises:
         StoreError: there is no store, or it is not ours.
     """
     with Store(path, must_exist=True) as store:
-        return from_rows(store.rows())
+        rows = list(store.rows())
+    newest = latest(rows)
+    frame = from_rows(newest)
+    frame.attrs["older_rows"] = len(rows) - len(newest)
+    return frame
 
 
 def load_runs(path: str | Path) -> list[dict[str, Any]]:

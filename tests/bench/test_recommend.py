@@ -14,6 +14,7 @@ from bench.recommend.accuracy import calls_needed, sure_bias
 from bench.recommend.holdout import predictions, summary
 from bench.recommend.scaling import cost_law, error_law
 from bench.store import Store
+from bench.store.latest import latest
 from tests.reports.synthetic_rows import synthetic_rows
 
 
@@ -182,3 +183,44 @@ def test_a_budget_turns_the_question_round():
     short = recommend(rows, Question("score_matching", 196, 2, error=10.0, budget_s=0.005))
     why = {a.label: a.refusal for a in short.refused}
     assert why["sm_exact"].startswith("beyond the budget: needs one step of 0.02")
+
+
+def versions_of_one_row():
+    """An ok row, the same problem measured again later by an edited estimator that crashes, and another machine's."""
+    row = next(r for r in synthetic_rows() if r["estimator"] == "sm_exact")
+    edited = row | {"key": "edited", "estimator_source": "b" * 12, "started_at": "2026-02-01T00:00:00Z"}
+    crashed = edited | {"outcome": "crashed", "reason": "signal 11", "time_step_s": None}
+    return row, crashed, row | {"key": "elsewhere", "machine": '{"cpu": "Another CPU"}'}
+
+
+def test_of_several_versions_of_a_row_the_newest_stays_wherever_it_stands():
+    old, new, elsewhere = versions_of_one_row()
+    assert latest([old, new, elsewhere]) == latest([new, old, elsewhere]) == [new, elsewhere]
+    assert latest([new | {"finished": False}, old | {"finished": True}]) == [old | {"finished": True}]
+    same_time = old | {"key": "later"}
+    assert latest([old, same_time]) == [same_time]
+    assert len(latest([old, old | {"seed": 1}, old | {"options": {"chunk": 4}}])) == 3
+
+
+def test_an_older_row_does_not_hide_a_newer_crash():
+    old, new, _ = versions_of_one_row()
+    for rows in ([old, new], [new, old]):
+        found = recommend(rows, Question("score_matching", old["dim"], old["depth"]))
+        assert found.qualified == ()
+        assert found.refused[0].refusal == "crashed: signal 11"
+
+
+def test_the_verb_takes_the_newest_before_it_filters(tmp_path):
+    from bench.verbs.recommend import recommend as verb
+
+    path = tmp_path / "versions.sqlite"
+    with Store(path) as opened:
+        opened.put_many((row, True) for row in versions_of_one_row()[:2])
+    asked = ["--store", str(path), "--quantity", "score_matching", "--dim", "16", "--depth", "2"]
+    assert "no row measures" in CliRunner().invoke(verb, [*asked, "--where", "outcome=ok"]).output
+
+
+def test_leaving_sizes_out_takes_the_newest_version():
+    rows = [r for r in synthetic_rows() if r["estimator"] == "sm_exact"]
+    older = [r | {"started_at": "2025-01-01", "time_step_s": 9 * r["time_step_s"], "key": "o" + r["key"]} for r in rows]
+    assert predictions(rows + older) == predictions(rows)

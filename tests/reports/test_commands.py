@@ -9,6 +9,8 @@ from bench.store import Store
 from estimators import registry
 from reports.__main__ import main
 from reports.__main__ import run as run_command
+from reports.frames.rows import from_rows, load
+from reports.pages.build import build
 from tests.reports.synthetic_rows import synthetic_rows
 
 
@@ -105,3 +107,18 @@ def test_errors_are_one_line_and_exit_code_two(capsys):
     captured = capsys.readouterr()
     assert captured.err.startswith("error: no figure called 'nonsense'")
     assert captured.err.count("\n") == 1
+
+
+def test_the_report_shows_the_newest_version_of_a_row_and_counts_the_older_ones(tmp_path):
+    row = next(r for r in synthetic_rows() if r["estimator"] == "hvp_loop")
+    older = row | {"key": "older", "started_at": "2025-01-01T00:00:00Z", "estimator_source": "b" * 12}
+    path = tmp_path / "versions.sqlite"
+    with Store(path) as opened:
+        opened.put_many([(row, True), (older, True)])
+    frame = load(path)
+    assert list(frame["key"]) == [row["key"]]
+    build(frame, tmp_path / "html")
+    page = (tmp_path / "html" / "index.html").read_text()
+    assert "1 older row was left out" in page
+    build(from_rows([row]), tmp_path / "none")
+    assert "left out: the same" not in (tmp_path / "none" / "index.html").read_text()
