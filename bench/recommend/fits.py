@@ -13,7 +13,7 @@ from bench.recommend.scaling import Law, cost_law, error_law
 
 @dataclass(frozen=True)
 class Fits:
-    """Laws over (D, depth); `std` and `bias` are None where they are zero at every size."""
+    """Laws over (D, depth); `std` and `bias` are None where they are zero at more than a third of the sizes."""
 
     estimator: str
     options: Mapping[str, Any]
