@@ -2,7 +2,8 @@
 
 from bench.recommend.answer import Answer as Answer
 from bench.recommend.answer import Question as Question
+from bench.recommend.answer import QuestionError as QuestionError
 from bench.recommend.answer import Recommendation as Recommendation
 from bench.recommend.answer import recommend as recommend
 
-__all__ = ["Answer", "Question", "Recommendation", "recommend"]
+__all__ = ["Answer", "Question", "QuestionError", "Recommendation", "recommend"]

@@ -14,6 +14,10 @@ from bench.recommend.measurement import SETTING, Measurement, measurements
 from bench.store.latest import latest
 
 
+class QuestionError(ValueError):
+    """A question that has no answer; the message is one line."""
+
+
 @dataclass(frozen=True)
 class Question:
     """A size, the relative gradient error tolerated, and the bytes at hand (None: any).
@@ -34,13 +38,13 @@ class Question:
         """Refuse what has no answer."""
         for name, least in (("dim", 1), ("depth", 1), ("order", 0)):
             if getattr(self, name) < least:
-                raise ValueError(f"{name} has to be at least {least}; got {getattr(self, name)}")
+                raise QuestionError(f"{name} has to be at least {least}; got {getattr(self, name)}")
         if not 0 < self.error < math.inf:
-            raise ValueError(f"error has to be a positive number; got {self.error}")
+            raise QuestionError(f"error has to be a positive number; got {self.error}")
         if self.memory_bytes is not None and not self.memory_bytes > 0:
-            raise ValueError(f"memory has to be positive; got {self.memory_bytes}")
+            raise QuestionError(f"memory has to be positive; got {self.memory_bytes}")
         if self.budget_s is not None and not self.budget_s > 0:
-            raise ValueError(f"budget has to be positive; got {self.budget_s}")
+            raise QuestionError(f"budget has to be positive; got {self.budget_s}")
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ class Answer:
     """One estimator's answer. It qualifies where `refusal` is empty.
 
     Attributes:
-        cost_s: seconds until the error is below the tolerance: calls × step time; low and high its 95 % interval.
+        cost_s: seconds until the error is below the tolerance: calls × step time; low and high its 95 % interval, from the step time alone.
         basis: ``measured`` at this size, or ``fitted`` to others.
         beyond: how far outside the sizes measured, as a factor (1: inside).
         error, error_low, error_high: √(bias² + std²/calls) after those calls; low and high from the bias and the time.
@@ -99,13 +103,13 @@ def recommend(rows: Iterable[Mapping[str, Any]], question: Question) -> Recommen
     several versions of one row the newest counts.
 
     Raises:
-        ValueError: no row is of this quantity.
+        QuestionError: no row is of this quantity.
     """
     every = measurements(latest(rows))
     of_quantity = [m for m in every if m.quantity == question.quantity]
     if not of_quantity:
         known = ", ".join(sorted({m.quantity for m in every})) or "none"
-        raise ValueError(f"no row measures {question.quantity!r}; there are {known}")
+        raise QuestionError(f"no row measures {question.quantity!r}; there are {known}")
     settings = Counter(m.setting for m in of_quantity)
     setting = max(settings, key=lambda s: (settings[s], s))
     here = [m for m in of_quantity if m.setting == setting]
@@ -165,6 +169,8 @@ def _priced(
         return replace(answer, refusal=f"too biased: {bias_low:.2g} of the gradient at least")
     if bias_high >= question.error:
         return replace(answer, refusal=f"its bias was not resolved and may be up to {bias_high:.2g}")
+    if question.memory_bytes is not None and math.isnan(answer.memory_bytes):
+        return replace(answer, refusal="memory unknown")
     if question.memory_bytes is not None and answer.memory_bytes > question.memory_bytes:
         return replace(answer, refusal=f"too heavy: {answer.memory_bytes / 1e6:.3g} MB")
     calls = calls_needed(bias_high, answer.std, question.error)

@@ -54,7 +54,7 @@ def recommend(
     Sizes that were measured answer for themselves. For others, scaling laws fitted to the measured sizes do, with their
     uncertainty; an answer says when it extrapolates, and how far.
     """
-    from bench.recommend import Question
+    from bench.recommend import Question, QuestionError
     from bench.recommend import recommend as answer
     from bench.sweep.plugins import load_plugin
 
@@ -70,7 +70,7 @@ def recommend(
     question = Question(quantity or quantities[0], dim, depth, order, error, at_hand, budget)
     try:
         found = answer(rows, question)
-    except ValueError as problem:
+    except QuestionError as problem:
         raise click.UsageError(str(problem)) from None
     if as_json:
         click.echo(json.dumps(found.to_dict(), indent=2))
@@ -123,6 +123,7 @@ def _print(found: Any) -> None:
                 a.basis + (f", ×{a.beyond:.2g} outside" if a.beyond > 1.001 else ""),
             )
         console.print(table)
+        console.print(Text("interval from the step time alone", style="dim"))
     else:
         console.print("no estimator qualifies")
     if found.refused:

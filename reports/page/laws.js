@@ -29,6 +29,7 @@ function judgeFitted(fit, { dim, depth, tolerance, memory }) {
   const high = at(fit.bias_high), low = Math.min(at(fit.bias_low), high), heavy = fit.memory ? at(fit.memory) : null;
   if (low >= tolerance) return { ...answer, why: `too biased: ${percent(low)} at least` };
   if (high >= tolerance) return { ...answer, why: `bias not resolved, up to ${percent(high)}` };
+  if (memory && heavy === null) return { ...answer, why: "memory unknown" };
   if (memory && heavy > memory) return { ...answer, why: `too heavy: ${bytes(heavy)}` };
   const calls = callsNeeded(high, at(fit.std), tolerance);
   return {

@@ -1,4 +1,4 @@
-// The verdict's rule, as in bench/recommend.py: what it costs to bring the gradient's error below a tolerance.
+// The verdict's rule, as in bench/recommend/answer.py: what it costs to bring the gradient's error below a tolerance.
 // Averaging k independent calls leaves bias and divides the variance: bias² + std²/k <= tolerance².
 const TIE = 1.05; // run to run, an unchanged step moves by about this much
 
@@ -17,6 +17,7 @@ function judge(columns, i, tolerance, memory) {
     const sure = c.bias_low_sure[i] >= tolerance;
     return { ...about, why: sure ? `too biased: ${percent(c.grad_bias[i])}` : `bias not resolved, up to ${percent(bias)}` };
   }
+  if (memory && c.peak_step_bytes[i] === null) return { ...about, why: "memory unknown" };
   if (memory && c.peak_step_bytes[i] > memory) return { ...about, why: `too heavy: ${bytes(c.peak_step_bytes[i])}` };
   const calls = callsNeeded(bias, std, tolerance);
   return {

@@ -61,7 +61,7 @@ function drawVerdict(place, report) {
     const told = element("p", {},
       `reaches a gradient error of ${percent(wanted)} most cheaply at ${text}: `,
       best.calls === 1 ? "one call suffices" : `${best.calls.toLocaleString("en")} independent calls averaged, ${seconds(best.step)} each`,
-      `, 95 % interval ${seconds(best.low)} to ${seconds(best.high)}, peak memory ${bytes(best.peak)}.`);
+      `, 95 % interval ${seconds(best.low)} to ${seconds(best.high)} (interval from the step time alone), peak memory ${bytes(best.peak)}.`);
     const caution = best.basis === "fitted" ? element("p", { className: "caution" },
       `Not measured at this size: predicted from ${best.fit.points} points with D from ${best.fit.time.dims.join(" to ")} and depth from ${best.fit.time.depths.join(" to ")}`,
       best.beyond > 1.001 ? `, an extrapolation by a factor of ${digits(best.beyond, 2)}.` : ", inside that range.") : null;

@@ -224,3 +224,43 @@ def test_leaving_sizes_out_takes_the_newest_version():
     rows = [r for r in synthetic_rows() if r["estimator"] == "sm_exact"]
     older = [r | {"started_at": "2025-01-01", "time_step_s": 9 * r["time_step_s"], "key": "o" + r["key"]} for r in rows]
     assert predictions(rows + older) == predictions(rows)
+
+
+def test_one_falsely_resolved_size_among_twelve_is_no_law_of_bias():
+    sizes = [(d, n) for d in (16, 64, 196, 784) for n in (2, 4, 8)]
+    dims, depths = zip(*sizes, strict=True)
+    by_chance = [0.3 if size == (64, 4) else 0.0 for size in sizes]
+    assert error_law(dims, depths, by_chance) is None
+    assert error_law(dims, depths, [0.0, 0.0, 0.0, 0.0, *[0.3] * 8])(64, 4) == pytest.approx(0.3)
+    row = next(r for r in synthetic_rows() if r["estimator"] == "ssm" and r["outcome"] == "ok")
+    rows = [row | {"dim": d, "depth": n, "grad_bias_low": low} for (d, n), low in zip(sizes, by_chance, strict=True)]
+    found = recommend(rows, Question("score_matching", 100, 3, error=0.1))
+    assert [a.label for a in found.qualified] == ["ssm"]
+
+
+def test_an_unknown_memory_does_not_qualify_under_a_limit():
+    row = next(r for r in synthetic_rows() if r["estimator"] == "sm_exact") | {"peak_step_bytes": None}
+    measured = Question("score_matching", row["dim"], row["depth"], memory_bytes=1e12)
+    assert [a.refusal for a in recommend([row], measured).refused] == ["memory unknown"]
+    assert recommend([row], Question("score_matching", row["dim"], row["depth"])).qualified
+    rows = [row | {"dim": d, "time_step_s": d * 1e-4} for d in (16, 64)]
+    fitted = Question("score_matching", 32, row["depth"], memory_bytes=1e12)
+    assert [a.refusal for a in recommend(rows, fitted).refused] == ["memory unknown"]
+
+
+def test_the_interval_says_what_it_leaves_out(store):
+    from bench.verbs.recommend import recommend as verb
+
+    asked = ["--store", store, "--quantity", "score_matching", "--dim", "64", "--depth", "2"]
+    assert "interval from the step time alone" in CliRunner().invoke(verb, asked).output
+
+
+def test_a_fault_of_the_program_is_no_bad_usage(store, monkeypatch):
+    from bench.verbs.recommend import recommend as verb
+
+    def broken(*_):
+        raise ValueError("a fault of the program")
+
+    monkeypatch.setattr("bench.recommend.recommend", broken)
+    asked = ["--store", store, "--quantity", "score_matching", "--dim", "64", "--depth", "2"]
+    assert isinstance(CliRunner().invoke(verb, asked).exception, ValueError)

@@ -10,6 +10,8 @@ import re
 import pytest
 
 from bench.recommend import Question, recommend
+from reports.frames.rows import from_rows
+from reports.pages.build import build
 from tests.reports.synthetic_rows import synthetic_rows
 
 pytestmark = pytest.mark.browser
@@ -108,10 +110,22 @@ def test_the_page_answers_as_the_function_does(rows_only_report, open_page, erro
         assert set(answer["refused"]) == known
 
 
+def test_an_unknown_memory_does_not_qualify_under_a_limit_on_the_page(open_page, tmp_path):
+    rows = [row | {"peak_step_bytes": None} for row in synthetic_rows() if row["quantity"] == "score_matching"]
+    page = open_page(build(from_rows(rows), tmp_path))
+    page.evaluate("view => window.report.state.set(view)", {"dim": "all", "depth": "all", "order": "all"})
+    for size in ((64, 2, 2), (100, 4, 2)):
+        answers = "([dim, depth, order]) => window.report.answers({ dim, depth, order }, 10, 1e12)"
+        answer = page.evaluate(answers, list(size))
+        assert answer["ranked"] == []
+        assert {refused["why"] for refused in answer["refused"]} == {"memory unknown"}
+
+
 def test_the_verdict_follows_its_fields_and_slider(report, open_page):
     page = open_page(report, "#quantity=score_matching&dim=784&depth=2&machine=all")
     lead = page.locator("#verdict .lead")
     before = lead.inner_text()
+    assert "interval from the step time alone" in page.locator("#verdict .answer").inner_text()
     page.fill("#tolerance", "0.01")
     page.press("#tolerance", "Enter")
     assert lead.inner_text() != before
