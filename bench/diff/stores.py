@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -10,13 +11,12 @@ import numpy as np
 
 from bench.columns import COLUMNS
 from bench.diff.change import BIAS_FLOOR, WORDS, Change, failed, memory_change
+from bench.diff.medians import ratio_interval
 from bench.statistics.verdict import LEVEL
 
 IDENTITY = tuple(column.name for column in COLUMNS if column.group == "identity")
 # Ratios to the anchor agree less well between two runs than within one: a larger change is asked for.
 FLOOR = 0.05
-RESAMPLES = 20_000
-FEWEST_ROUNDS = 7
 SAME_MACHINE = ("cpu", "cores_logical", "gpus", "torch")
 
 Row = dict[str, Any]
@@ -90,23 +90,24 @@ def _time(label: str, estimator: str, old: Row, new: Row, comparisons: int) -> C
     if differing:
         note = f"other {', '.join(differing)}"
         return Change(*values, "not comparable", old["time_step_s"], new["time_step_s"], note=note)
-    rounds = [_ratios_to_anchor(row) for row in (old, new)]
-    if min(map(len, rounds)) < FEWEST_ROUNDS:
-        note = f"too few rounds with an anchor; {FEWEST_ROUNDS} are needed"
+    before, after = (_ratios_to_anchor(row) for row in (old, new))
+    fewest = min(len(before), len(after))
+    if not fewest:
+        note = "no rounds with an anchor"
         return Change(*values, "not comparable", old["time_step_s"], new["time_step_s"], note=note)
-    rng = np.random.default_rng(0)
-    medians = [np.median(rng.choice(r, (RESAMPLES, len(r))), axis=1) for r in rounds]
-    miss = (1 - LEVEL) / comparisons / 2
-    low, high = np.quantile(medians[1] / medians[0], [miss, 1 - miss])
-    ratio = float(np.median(rounds[1]) / np.median(rounds[0]))
+    low, high = ratio_interval(before, after, miss=(1 - LEVEL) / comparisons / 2)
+    ratio = float(np.median(after) / np.median(before))
+    needed = math.ceil(1 + math.log2(comparisons / (1 - LEVEL)))  # n rounds bound a median with at most 1 − 2^{1−n}
     word, note = "unclear", f"the interval neither clears {100 * FLOOR:g} % nor stays within it"
-    if low > 1 + FLOOR:
+    if fewest < needed:
+        note = f"{fewest} rounds; {comparisons} comparisons together need at least {needed}"
+    elif low > 1 + FLOOR:
         word, note = "slower", ""
     elif high < 1 / (1 + FLOOR):
         word, note = "faster", ""
     elif low >= 1 / (1 + FLOOR) and high <= 1 + FLOOR:
         word, note = "same", ""
-    return Change(*values, word, old["time_step_s"], new["time_step_s"], ratio, float(low), float(high), note)
+    return Change(*values, word, old["time_step_s"], new["time_step_s"], ratio, low, high, note)
 
 
 def _ratios_to_anchor(row: Row) -> np.ndarray:
@@ -119,12 +120,13 @@ def _bias(label: str, estimator: str, old: Row, new: Row) -> Change:
     values = (label, estimator, "bias")
     if None in (old["grad_bias_low"], new["grad_bias_low"], old["grad_bias_high"], new["grad_bias_high"]):
         return Change(*values, "not comparable", old["grad_bias"], new["grad_bias"], note="not measured in both")
-    word = "same"
-    if new["grad_bias_low"] > old["grad_bias_high"] + BIAS_FLOOR:
-        word = "more biased"
-    elif old["grad_bias_low"] > new["grad_bias_high"] + BIAS_FLOOR:
-        word = "less biased"
-    note = ""
-    if word == "same" and max(old["grad_bias_high"], new["grad_bias_high"]) > 10 * BIAS_FLOOR:
-        note = "as far as the intervals tell"
+    at_least = new["grad_bias_low"] - old["grad_bias_high"]
+    at_most = new["grad_bias_high"] - old["grad_bias_low"]
+    word, note = "unclear", "the intervals cannot tell; more draws could"
+    if at_least > BIAS_FLOOR:
+        word, note = "more biased", ""
+    elif at_most < -BIAS_FLOOR:
+        word, note = "less biased", ""
+    elif max(at_most, -at_least) <= BIAS_FLOOR:
+        word, note = "same", ""
     return Change(*values, word, old["grad_bias"], new["grad_bias"], note=note)

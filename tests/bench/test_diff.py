@@ -14,6 +14,7 @@ from bench.diff import between_commits, between_stores
 from bench.diff.change import memory_change
 from bench.diff.commits import DiffError
 from bench.diff.gradient import gradient_change
+from bench.diff.medians import bootstrap_medians, ratio_interval
 from bench.diff.stores import environment_differences
 from bench.process.workers import StartError
 from bench.store import Store
@@ -217,8 +218,8 @@ def _row(step=1.0, seed=0, **changed):
         "extra": {"anchor_samples": list(anchor)},
         "peak_step_bytes": 10**6,
         "grad_bias": 0.01,
-        "grad_bias_low": 0.008,
-        "grad_bias_high": 0.012,
+        "grad_bias_low": 0.0098,
+        "grad_bias_high": 0.0102,
     }
     return {**row, **changed}
 
@@ -239,6 +240,43 @@ def test_stores_compare_through_their_anchors():
     assert _words(_row(), slow) == same
     assert _words(_row(), _row(peak_step_bytes=2 * 10**6))["memory"] == "heavier"
     assert _words(_row(), _row(grad_bias=0.03, grad_bias_low=0.02, grad_bias_high=0.04))["bias"] == "more biased"
+
+
+def test_wide_intervals_of_a_bias_are_unclear():
+    wide = {"grad_bias_low": 0.0, "grad_bias_high": 0.2}
+    found = between_stores([_row(**wide)], [_row(**wide)])[2]
+    assert (found.word, found.note) == ("unclear", "the intervals cannot tell; more draws could")
+    assert _words(_row(**wide), _row())["bias"] == "unclear"
+    assert _words(_row(), _row(grad_bias_low=0.0, grad_bias_high=0.001))["bias"] == "less biased"
+
+
+@pytest.mark.parametrize(("rows", "word"), [(1, "slower"), (163, "slower"), (164, "unclear")])
+def test_a_level_that_the_rounds_cannot_reach_is_unclear(rows, word):
+    # 15 rounds bound a median with at most 1 − 2^−14: 99 % for 163 comparisons together, and no more
+    stores = [[_row(step, seed) | {"dim": dim} for dim in range(rows)] for step, seed in ((1.0, 0), (1.5, 1))]
+    times = [change for change in between_stores(*stores) if change.measure == "time"]
+    assert {change.word for change in times} == {word}
+    assert word == "slower" or times[0].note == "15 rounds; 164 comparisons together need at least 16"
+
+
+@pytest.mark.parametrize("n", [1, 2, 5, 8, 15, 30])
+def test_bootstrap_medians_without_resampling(n):
+    rng = np.random.default_rng(n)
+    samples = rng.lognormal(0, 0.1, n)
+    values, weights = bootstrap_medians(samples)
+    resampled = np.median(rng.choice(samples, (20_000, n)), axis=1)
+    assert weights.sum() == pytest.approx(1)
+    for at in np.quantile(samples, [0.2, 0.4, 0.5, 0.7]):
+        # five standard errors of 20 000 resamples; 24 comparisons: falsely failing with probability below 2e-5; seeded
+        assert weights[values <= at].sum() == pytest.approx((resampled <= at).mean(), abs=5 * 0.5 / np.sqrt(20_000))
+
+
+def test_the_interval_of_a_ratio_reaches_far_tails():
+    # the median of 3 draws from 3 is each of them with probability 7/27, 13/27, 7/27
+    old, new = np.array([1.0, 1.1, 1.2]), np.array([2.0, 2.2, 2.4])
+    assert ratio_interval(old, new, 1e-4) == pytest.approx((2.0 / 1.2, 2.4))
+    assert ratio_interval(old, new, 0.3) == pytest.approx((2.2 / 1.2, 2.4 / 1.1))
+    assert ratio_interval(old, new, 0.4) == pytest.approx((2.0, 2.0))
 
 
 def test_stores_say_what_cannot_be_compared():
