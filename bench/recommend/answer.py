@@ -52,7 +52,8 @@ class Answer:
     """One estimator's answer. It qualifies where `refusal` is empty.
 
     Attributes:
-        cost_s: seconds until the error is below the tolerance: calls × step time; low and high its 95 % interval, from the step time alone.
+        cost_s: seconds until the error is below the tolerance: calls × step time; low and high its
+            95 % interval, from the step time alone.
         basis: ``measured`` at this size, or ``fitted`` to others.
         beyond: how far outside the sizes measured, as a factor (1: inside).
         error, error_low, error_high: √(bias² + std²/calls) after those calls; low and high from the bias and the time.
