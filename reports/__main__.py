@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
-from bench.store import StoreError
 from reports.frames import rows as store_rows
 from reports.frames.points import points
 from reports.palette import marks
 
 STORE = click.option("--store", default="results/bench.sqlite", show_default=True, help="the store to read")
+
+
+@contextmanager
+def _usage() -> Iterator[None]:
+    """Our own errors are bad usage; any other ValueError is a fault of the program and keeps its traceback."""
+    try:
+        yield
+    except ValueError as error:
+        ours = type(error).__module__.startswith(("bench.", "reports.")) and type(error).__name__.endswith("Error")
+        if not ours:
+            raise
+        raise click.UsageError(str(error)) from None
 
 
 @click.group()
@@ -29,12 +42,10 @@ def build(store: str, out: str, plugins: tuple[str, ...]) -> None:
     from bench.sweep.plugins import load_plugin
     from reports.pages.build import build as write
 
-    try:
+    with _usage():
         for file in plugins:
             load_plugin(file)
         index = write(store_rows.load(store), out, store, store_rows.load_runs(store))
-    except (ValueError, StoreError) as error:
-        raise click.UsageError(str(error)) from None
     click.echo(f"report: {index.resolve()}")
 
 
@@ -51,10 +62,8 @@ def figure(name: str, store: str, format_: str, out: str | None, where: tuple[st
 
     if name not in FIGURES:
         raise click.UsageError(f"no figure called {name!r}; there are {', '.join(FIGURES)}")
-    try:
+    with _usage():
         frame = keep(points(store_rows.load(store)), where)
-    except (ValueError, StoreError) as error:
-        raise click.UsageError(str(error)) from None
     path = Path(out or f"reports/html/figures/{name}.{format_}")
     path.parent.mkdir(parents=True, exist_ok=True)
     FIGURES[name].on_paper(frame, marks(frame["estimator"])).savefig(path, format=format_)
@@ -70,10 +79,8 @@ def table(store: str, format_: str, where: tuple[str, ...]) -> None:
     from reports.frames.slice import keep
     from reports.tables import table as written
 
-    try:
+    with _usage():
         click.echo(written(keep(points(store_rows.load(store)), where), format_), nl=False)
-    except (ValueError, StoreError) as error:
-        raise click.UsageError(str(error)) from None
 
 
 def run(arguments: list[str] | None = None) -> int:

@@ -8,6 +8,10 @@ from difflib import get_close_matches
 import pandas as pd
 
 
+class SliceError(ValueError):
+    """A condition that no row can meet; the message is one line."""
+
+
 def fullest(points: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     """The rows of one quantity, size and setting, and its name: different problems do not belong into one plot.
 
@@ -28,13 +32,13 @@ def keep(frame: pd.DataFrame, conditions: Iterable[str]) -> pd.DataFrame:
     """The rows in which every `column=value` holds; a value may be several, with commas.
 
     Raises:
-        ValueError: no such column, no ``=``, or nothing left.
+        SliceError: no such column, no ``=``, or nothing left.
     """
     for condition in conditions:
         column, separator, text = condition.partition("=")
         if not separator or column not in frame.columns:
             close = get_close_matches(column, list(frame.columns), n=3)
-            raise ValueError(
+            raise SliceError(
                 f"--where {condition!r}: has to be COLUMN=VALUE with a column of the store"
                 + (f"; close: {', '.join(close)}" if close else "")
             )
@@ -43,9 +47,9 @@ def keep(frame: pd.DataFrame, conditions: Iterable[str]) -> pd.DataFrame:
             try:
                 frame = frame[there.isin([float(word) for word in wanted])]
             except ValueError:
-                raise ValueError(f"--where {condition!r}: {column} holds numbers") from None
+                raise SliceError(f"--where {condition!r}: {column} holds numbers") from None
         else:
             frame = frame[there.astype(str).isin(wanted)]
         if frame.empty:
-            raise ValueError(f"--where {condition!r}: no row is left; there are {sorted(map(str, set(there)))[:12]}")
+            raise SliceError(f"--where {condition!r}: no row is left; there are {sorted(map(str, set(there)))[:12]}")
     return frame

@@ -15,6 +15,10 @@ from reports.pages.index import index_page
 from reports.palette import marks
 
 
+class EmptyStoreError(ValueError):
+    """There is nothing to report; the message is one line."""
+
+
 def build(rows: pd.DataFrame, out: str | Path, store: str = "", runs: Sequence[Mapping[str, Any]] = ()) -> Path:
     """Write index.html, a page for each estimator, report.js and report.css into `out`.
 
@@ -22,10 +26,10 @@ def build(rows: pd.DataFrame, out: str | Path, store: str = "", runs: Sequence[M
         The path of index.html.
 
     Raises:
-        ValueError: there are no rows.
+        EmptyStoreError: there are no rows.
     """
     if rows.empty:
-        raise ValueError(f"the store {store} holds no rows; `python -m bench run quick` measures some")
+        raise EmptyStoreError(f"the store {store} holds no rows; `python -m bench run quick` measures some")
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     frame = points(rows)

@@ -102,6 +102,19 @@ def test_a_plugin_tells_its_page_what_it_declares(tmp_path, monkeypatch):
     assert run("build", "--store", path, "--plugin", tmp_path / "none.py").exit_code == 2
 
 
+@pytest.mark.parametrize(
+    ("place", "arguments"),
+    [("reports.pages.build.build", ["build"]), ("reports.tables.table", ["table"])],
+)
+def test_a_fault_of_the_program_keeps_its_traceback(store, tmp_path, monkeypatch, place, arguments):
+    def broken(*_):
+        raise ValueError("a fault of the program")
+
+    monkeypatch.setattr(place, broken)
+    with pytest.raises(ValueError, match="a fault of the program"):
+        run_command([*arguments, "--store", store])
+
+
 def test_errors_are_one_line_and_exit_code_two(capsys):
     assert run_command(["figure", "nonsense"]) == 2
     captured = capsys.readouterr()
