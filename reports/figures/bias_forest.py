@@ -70,5 +70,5 @@ def on_paper(points: pd.DataFrame, marks: Mapping[str, Mark]) -> Figure:
     axes.set_yticks(range(len(frame)), [f"{row.label[:36]}  {row.cell}" for row in frame.itertuples()])
     axes.invert_yaxis()
     axes.set_xlabel("Gradient bias (relative); ticks: rounding")
-    axes.set_title(title)
+    paper.title(axes, title)
     return figure

@@ -68,5 +68,5 @@ def on_paper(points: pd.DataFrame, marks: Mapping[str, Mark]) -> Figure:
     paper.logarithmic(axes)
     axes.set(xlabel="Compute budget (seconds)", ylabel="Gradient error, RMSE (relative)")
     paper.legend(figure, axes, frame, marks)
-    axes.set_title(title)
+    paper.title(axes, title)
     return figure

@@ -11,6 +11,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 from reports.figures import paper, screen
+from reports.frames.slice import fullest
 from reports.palette import Mark
 
 NAME = "heat_map"
@@ -79,7 +80,8 @@ def on_screen() -> alt.LayerChart:
 
 
 def on_paper(points: pd.DataFrame, marks: Mapping[str, Mark], cost: str = "time_step_s") -> Figure:
-    """The same grid for print."""
+    """The same grid for print, of the fullest setting among the points; the sizes vary."""
+    points, title = fullest(points, free=("dim", "depth", "order"))
     frame = data(points, cost)
     labels = sorted(set(frame["label"]))
     cells = list(dict.fromkeys(frame.sort_values(["dim", "depth", "order"])["cell"]))
@@ -94,6 +96,7 @@ def on_paper(points: pd.DataFrame, marks: Mapping[str, Mark], cost: str = "time_
         axes.annotate(text, at, ha="center", va="center", fontsize=6, color="white" if row.ratio > 15 else "0.15")
     axes.set_xticks(range(len(cells)), cells, rotation=40, ha="right")
     axes.set_yticks(range(len(labels)), [label[:48] for label in labels])
+    paper.title(axes, title)
     axes.set_xlabel("dimension · depth · order")
     figure.colorbar(
         image,

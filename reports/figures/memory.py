@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from reports.figures import marks_layer, paper
+from reports.frames.slice import fullest
 from reports.palette import Mark
 
 NAME = "memory"
@@ -39,11 +40,13 @@ def on_screen() -> alt.LayerChart:
 
 
 def on_paper(points: pd.DataFrame, marks: Mapping[str, Mark]) -> Figure:
-    """The same lines for print."""
+    """The same lines for print, of the fullest problem among the points; the dimension varies."""
+    points, title = fullest(points, free=("dim",))
     frame = data(points)
     figure, axes = paper.canvas()
     paper.points(axes, frame, marks)
     paper.logarithmic(axes, sorted(set(frame["x"])))
     axes.set(xlabel="Dimension D", ylabel="Peak memory of a step (bytes)")
     paper.legend(figure, axes, frame, marks)
+    paper.title(axes, title)
     return figure

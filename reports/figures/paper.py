@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Mapping
 
 import matplotlib
@@ -72,6 +73,11 @@ def canvas(columns: int = 1, width: float = 5.2, height: float = 3.4, **keywords
     matplotlib.rcParams.update(STYLE)
     figure = Figure(figsize=(width, height), layout="constrained")
     return figure, figure.subplots(1, columns, **keywords)
+
+
+def title(axes: Axes, text: str, columns: int = 80) -> None:
+    """The held problem above the axes, in lines of so many letters."""
+    axes.set_title("\n".join(textwrap.wrap(text, columns)))
 
 
 def with_unit(title: str, column: str) -> str:

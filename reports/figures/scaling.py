@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from reports.figures import marks_layer, paper
+from reports.frames.slice import fullest
 from reports.palette import Mark
 
 NAME = "scaling"
@@ -37,18 +38,16 @@ def on_screen() -> alt.LayerChart:
 
 
 def on_paper(points: pd.DataFrame, marks: Mapping[str, Mark], cost: str = "time_step_s") -> Figure:
-    """A panel for each axis that varies; it holds the others at their most measured value."""
+    """A panel for each axis that varies; it holds everything else, at the fullest problem along that axis."""
     along = [axis for axis in AXES if points.loc[points["ok"], axis].nunique() > 1] or ["dim"]
     figure, _ = paper.canvas(columns=len(along), width=1.2 + 2.2 * len(along), height=3.0, sharey=True)
     shown = []
     for axes, axis in zip(figure.axes, along, strict=True):
-        held = points
-        for other in AXES:
-            if other != axis and held[other].notna().any():
-                held = held[held[other] == held[other].mode().iloc[0]]
+        held, title = fullest(points, free=(axis,))
         frame = data(held, axis, cost)
         paper.points(axes, frame, marks)
         axes.set_xlabel(AXES[axis])
+        paper.title(axes, title, 34)
         paper.logarithmic(axes, sorted(set(frame["x"])))
         shown.append(frame)
     figure.axes[0].set_ylabel(paper.with_unit("Step time" if cost == "time_step_s" else "Peak memory of a step", cost))

@@ -14,6 +14,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from reports.figures import marks_layer, paper
+from reports.frames.slice import fullest
 from reports.palette import Mark
 
 NAME = "step_size"
@@ -33,30 +34,20 @@ def data(points: pd.DataFrame, per_sqrt_dim: bool = False) -> pd.DataFrame:
     return frame[frame["y"] > 0].assign(x_low=lambda f: f["x"], x_high=lambda f: f["x"], failed=False)
 
 
-def best(frame: pd.DataFrame) -> pd.DataFrame:
-    """For each series: the step of least bias, and the slopes of log bias on both sides of it."""
-    found = []
-    for series, group in frame.groupby("series", sort=True):
-        group = group.sort_values("x")
-        x, y = np.log(group["x"].to_numpy()), np.log(group["y"].to_numpy())
-        at = int(np.argmin(y))
-        below = np.polyfit(x[: at + 1], y[: at + 1], 1)[0] if at >= 1 else np.nan
-        above = np.polyfit(x[at:], y[at:], 1)[0] if len(x) - at >= 2 else np.nan
-        found.append({"series": series, "step": np.exp(x[at]), "bias": np.exp(y[at]), "below": below, "above": above})
-    return pd.DataFrame(found, columns=["series", "step", "bias", "below", "above"])
-
-
 def on_screen() -> alt.LayerChart:
     """The chart the page fills."""
     return marks_layer.layers()
 
 
 def on_paper(points: pd.DataFrame, marks: Mapping[str, Mark]) -> Figure:
-    """The same curves for print."""
+    """The same curves for print, of the fullest problem with a step among the points, in every precision."""
+    swept = points[points["step_value"] > 0]
+    points, title = fullest(points if swept.empty else swept, free=("dtype",))
     frame = data(points)
     figure, axes = paper.canvas()
     paper.points(axes, frame, marks)
     paper.logarithmic(axes)
     axes.set(xlabel="Step ε", ylabel="Gradient bias (relative)")
     paper.legend(figure, axes, frame, marks)
+    paper.title(axes, title)
     return figure

@@ -68,5 +68,5 @@ def on_paper(points: pd.DataFrame, marks: Mapping[str, Mark], error: str = "rmse
     paper.logarithmic(axes)
     axes.set(xlabel=paper.with_unit(COSTS[cost], cost), ylabel=f"{ERRORS[error]} (relative)")
     paper.legend(figure, axes, frame, marks)
-    axes.set_title(title)
+    paper.title(axes, title)
     return figure

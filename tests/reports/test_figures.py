@@ -76,25 +76,6 @@ def test_the_heat_map_divides_by_the_best_of_the_size():
     assert np.isnan(ratio["dead"])
 
 
-def test_the_best_step_and_the_slopes_around_it():
-    steps = np.array([1e-3, 1e-2, 1e-1, 1.0, 10.0])
-    biases = np.maximum(1e-4 * (steps / 0.1) ** 2, 1e-4 * (steps / 0.1) ** -1)
-    rows = [
-        {
-            "estimator": "fd_ssm",
-            "options": {"eps": float(e)},
-            "grad_bias": b,
-            "grad_bias_low": b,
-            "grad_bias_high": b,
-            "bias_resolved": True,
-        }
-        for e, b in zip(steps, biases, strict=True)
-    ]
-    best = step_size.best(step_size.data(frame_of(*rows))).iloc[0]
-    assert (best.step, best.bias) == (pytest.approx(0.1), pytest.approx(1e-4))
-    assert (best.below, best.above) == (pytest.approx(-1), pytest.approx(2))
-
-
 def test_memory_falls_back_to_the_prediction_and_says_so():
     shown = memory.data(
         frame_of({"predicted_peak_bytes": 900}, {"dim": 9, "peak_step_bytes": None, "predicted_peak_bytes": 5000})
@@ -163,3 +144,35 @@ def test_print_takes_the_fullest_size_and_names_it():
     chosen, title = fullest(frame_of(*rows))
     assert set(chosen["dim"]) == {8}
     assert "D = 8, depth 2, order 2" in title
+
+
+OTHERS = {
+    "width": 64, "activation": "tanh", "residual": True, "threads": 8, "seed": 7, "data": "other", "machine": "{}",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("column", OTHERS)
+def test_print_holds_every_part_of_the_problem_and_names_what_differs(column):
+    shared = {"width": 128, "activation": "softplus", "residual": False, "threads": 1, "seed": 0, "data": "digits"}
+    here = [shared, shared | {"estimator": "hvp_loop"}]
+    chosen, title = fullest(frame_of(*here, shared | {column: OTHERS[column]}))
+    assert len(chosen) == 2
+    assert "unknown" in title if column == "machine" else f"{column} {shared[column]}" in title
+    assert column not in fullest(frame_of(*here))[1]
+
+
+@pytest.mark.parametrize(
+    ("figure", "own"),
+    [(memory, "dim"), (scaling, "dim"), (scaling, "depth"), (scaling, "order"), (step_size, None), (heat_map, "dim")],
+)
+def test_print_varies_its_own_axis_alone(figure, own, monkeypatch):
+    kept = []
+    drawn = figure.data
+    monkeypatch.setattr(figure, "data", lambda points, *rest: kept.append(points) or drawn(points, *rest))
+    rows = [{own: size} for size in (4, 8, 16)] if own else [{}]
+    steps = [row | {"options": {"eps": eps}} for row in rows for eps in (0.1, 1.0)]
+    frame = frame_of(*({"width": 128} | row for row in steps), steps[0] | {"width": 64})
+    printed = figure.on_paper(frame, marks(frame["estimator"]))
+    assert len(kept[0]) == len(steps)
+    assert set(kept[0]["width"]) == {128}
+    assert "width 128" in printed.axes[0].get_title().replace("\n", " ")
