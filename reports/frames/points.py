@@ -30,6 +30,8 @@ def points(rows: pd.DataFrame) -> pd.DataFrame:
         rmse, rmse_low, rmse_high: √(bias² + std²) at each end.
         error_floor: rounding of the row's dtype; errors of exactly 0 are drawn there.
         step_value: the value of the option that a bias vanishes with (eps, sigma), where it is a number.
+        quality, quality_reason: the timing's own mark (stable or noisy) and why, None where the row has none.
+        prediction_withdrawn: whether a predicted peak was put aside because the measurement contradicts it.
         ok: whether the outcome is ok.
         cell: the size, "D · depth · T".
     """
@@ -48,6 +50,10 @@ def points(rows: pd.DataFrame) -> pd.DataFrame:
     frame["step_value"] = [
         _step(name, options) for name, options in zip(rows["estimator"], rows["options"], strict=True)
     ]
+    extra = [value if isinstance(value, Mapping) else {} for value in frame.get("extra", [None] * len(frame))]
+    for name in ("quality", "quality_reason"):
+        frame[name] = pd.Series([_words(facts.get(name)) for facts in extra], index=frame.index, dtype=object)
+    frame["prediction_withdrawn"] = [(_words(f.get("no_prediction")) or "").startswith("withdrawn") for f in extra]
     frame["ok"] = frame["outcome"] == "ok"
     frame["cell"] = [
         " · ".join(map(_size, sizes)) for sizes in zip(rows["dim"], rows["depth"], rows["order"], strict=True)
@@ -72,6 +78,10 @@ def _step(name: str, options: Mapping[str, Any]) -> float:
         if isinstance(value, int | float) and not isinstance(value, bool):
             return float(value)
     return math.nan
+
+
+def _words(value: Any) -> str | None:
+    return value[:400] if isinstance(value, str) else None
 
 
 def _size(value: float) -> str:

@@ -6,7 +6,8 @@ function drawQuality(place, report) {
   const c = data.columns;
   function flagsOf(i) {
     const flags = [], width = (c.time_step_high_s[i] - c.time_step_low_s[i]) / c.time_step_s[i];
-    if (width > NOISY) flags.push(`time known to ±${percent(width / 2)} only`);
+    if (c.quality[i] === "noisy") flags.push(`noisy: ${shown(c.quality_reason[i], 300)}`);
+    if (c.quality[i] === null && width > NOISY) flags.push(`time known to ±${percent(width / 2)} only`);
     if (c.time_step_s[i] > 0 && c.time_step_s[i] < 5e-5) flags.push("step shorter than 50 µs: overhead, not arithmetic");
     if (c.declared_bias[i] === "none" && c.bias_resolved[i] === true && c.grad_std[i] > 0) flags.push("unbiased by construction, yet a bias was resolved: chance, or a bug");
     if (c.grad_std[i] > 0 && c.draws[i] < 32) flags.push(`${c.draws[i]} draws: std known to ±${percent(Math.sqrt(1 / (2 * (c.draws[i] - 1))) * 1.96)} at worst`);

@@ -121,6 +121,45 @@ def test_an_unknown_memory_does_not_qualify_under_a_limit_on_the_page(open_page,
         assert {refused["why"] for refused in answer["refused"]} == {"memory unknown"}
 
 
+def marked(rows):
+    """The rows of one size, as a run leaves them: each third withdrew its prediction, each timing has its mark."""
+    fine = [row for row in rows if (row["quantity"], row["dim"], row["depth"]) == ("score_matching", 64, 2)]
+    for place, row in enumerate(fine):
+        if place % 3 == 0:
+            extra = {"no_prediction": "withdrawn: 3 bytes on fake tensors, 9 measured"}
+            row = row | {"predicted_peak_bytes": None}
+        else:
+            extra = {"no_prediction": "not supported"} if place % 3 == 1 else {}
+        noisy = place == 4
+        yield row | {"extra": extra | {
+            "quality": "noisy" if noisy else "stable", "quality_reason": "the device throttled" if noisy else "",
+        }} | {"time_step_low_s": 0.8 * row["time_step_s"]}  # fmt: skip
+
+
+def test_withdrawn_predictions_are_counted_beside_the_error(open_page, tmp_path):
+    rows = list(marked(synthetic_rows()))
+    withdrawn = len(rows[::3])
+    page = open_page(build(from_rows(rows), tmp_path))
+    assert drawn(page, "memory")
+    told = page.locator("#memory-section").inner_text()
+    assert f"{withdrawn} of {len(rows)} predictions were withdrawn" in told
+    assert f"in the median of {len(rows) - withdrawn} points" in told
+
+
+def test_quality_is_the_rows_own_mark_and_the_width_only_where_there_is_none(open_page, tmp_path):
+    rows = list(marked(synthetic_rows()))
+    page = open_page(build(from_rows(rows), tmp_path / "marked"))
+    page.locator("#quality").scroll_into_view_if_needed()
+    page.wait_for_selector("#quality tbody tr")
+    text = page.locator("#quality tbody").inner_text()
+    assert text.count("noisy: the device throttled") == 1
+    assert "time known to" not in text
+    page = open_page(build(from_rows([row | {"extra": None} for row in rows]), tmp_path / "bare"))
+    page.locator("#quality").scroll_into_view_if_needed()
+    page.wait_for_selector("#quality tbody tr")
+    assert page.locator("#quality tbody tr", has_text="time known to").count() == len(rows)
+
+
 def test_the_verdict_follows_its_fields_and_slider(report, open_page):
     page = open_page(report, "#quantity=score_matching&dim=784&depth=2&machine=all")
     lead = page.locator("#verdict .lead")

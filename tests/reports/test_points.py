@@ -89,3 +89,14 @@ def test_every_outcome_is_in_the_synthetic_rows(frame):
     assert set(frame["outcome"]) == {
         "ok", "nonfinite", "unsupported", "error", "timeout", "out_of_memory", "crashed", "skipped",
     }  # fmt: skip
+
+
+def test_the_rows_own_quality_and_withdrawn_predictions_reach_the_frame():
+    extra = {"quality": "noisy", "quality_reason": "the device throttled", "no_prediction": "withdrawn: 1 bytes"}
+    row = one(extra=extra)
+    assert (row.quality, row.quality_reason, row.prediction_withdrawn) == ("noisy", "the device throttled", True)
+    bare = one(extra={"no_prediction": "control flow on data"})
+    assert (bare.quality, bare.quality_reason, bare.prediction_withdrawn) == (None, None, False)
+    for careless in ("text", {"quality": ["<b>"], "no_prediction": 3}, None):
+        assert one(extra=careless).quality is None
+    assert one().quality is None

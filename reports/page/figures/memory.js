@@ -1,9 +1,12 @@
 // Peak memory against the dimension: measured, or open where it was predicted only; the wall of a chosen device.
 function memoryFigure(report, view) {
   const c = report.data.columns;
-  const groups = new Map();
+  const groups = new Map(), off = [];
+  let withdrawn = 0;
   for (const i of report.selection.rows(view, ["dim"])) {
     const measured = c.peak_step_bytes[i], predicted = c.predicted_peak_bytes[i], y = measured ?? predicted;
+    if (measured > 0 && predicted > 0) off.push(Math.abs(Math.log(measured / predicted)));
+    withdrawn += c.prediction_withdrawn[i];
     if (!(y > 0) || !(c.dim[i] > 0)) continue;
     const key = JSON.stringify([c.label[i], c.dim[i]]), before = groups.get(key);
     if (before && before.y >= y) continue;
@@ -19,11 +22,12 @@ function memoryFigure(report, view) {
   for (const point of new Map(points.map((p) => [p.series, p])).values()) point.text = c.option_text[point.row];
   x[1] *= (x[1] / x[0]) ** 0.06;
   placeLabels(points, { x, y, width: plotWidth(), height: 340 });
-  const off = points.filter((p) => !p.open && p.predicted > 0).map((p) => Math.abs(Math.log(p.y / p.predicted))).sort((a, b) => a - b);
+  off.sort((a, b) => a - b);
+  const without = withdrawn ? ` ${withdrawn} of ${off.length + withdrawn} predictions were withdrawn, because the measurement contradicts them, and are not among these.` : "";
   return {
     points, guides,
     told: [
-      ...(off.length ? [`Prediction and measurement differ by ${percent(Math.expm1(off[off.length >> 1]))} in the median of ${off.length} points, ${percent(Math.expm1(off.at(-1)))} at most.`] : []),
+      ...(off.length ? [`Prediction and measurement differ by ${percent(Math.expm1(off[off.length >> 1]))} in the median of ${off.length} points, ${percent(Math.expm1(off.at(-1)))} at most.${without}`] : withdrawn ? [`All ${withdrawn} predictions were withdrawn, because the measurement contradicts them.`] : []),
       ...(wall ? walls(report, view, wall) : []),
     ],
     settings: { x_title: "Dimension D", y_title: "Peak memory of a step", x_unit: "", y_unit: "B", x_domain: x, y_domain: y, x_ticks: sizeTicks(points.map((p) => p.x), x), y_ticks: logTicks(y) },
