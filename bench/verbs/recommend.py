@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -78,7 +79,7 @@ def recommend(
         _print(found)
 
 
-def _holds(row: dict[str, Any], condition: str) -> bool:
+def _holds(row: Mapping[str, Any], condition: str) -> bool:
     column, separator, value = condition.partition("=")
     if not separator or column not in row:
         raise click.UsageError(f"--where {condition!r} has to be COLUMN=VALUE, with a column of the store")
