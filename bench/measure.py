@@ -13,8 +13,10 @@ from datetime import UTC, datetime
 from statistics import median
 from typing import Any
 
+import numpy as np
 import psutil
 import torch
+from scipy.optimize import nnls
 
 import bench
 import estimators
@@ -61,11 +63,28 @@ class Limits:
 
 @dataclass(frozen=True)
 class Rates:
-    """What a machine can do: FLOP/s in matrix products, bytes/s in pointwise operations, seconds to launch one."""
+    """What a machine can do with a dtype, a device and a number of threads.
+
+    Attributes:
+        flops_per_s: in large square matrix products.
+        s_per_flop: seconds a floating-point operation adds to a step, fitted to real steps.
+        s_per_byte: seconds a byte read or written adds.
+        s_per_operation: seconds that launching an operation adds.
+    """
 
     flops_per_s: float
-    bytes_per_s: float
-    launch_s: float
+    s_per_flop: float
+    s_per_byte: float
+    s_per_operation: float
+
+    @classmethod
+    def fitted(cls, flops_per_s: float, steps: Sequence[Sequence[float]]) -> Rates:
+        """Fit rates ≥ 0 to steps (FLOPs, bytes, operations, seconds), each by its relative error."""
+        table = np.asarray(steps, dtype=float)
+        work, seconds = table[:, :3], table[:, 3]
+        scale = work.max(0)  # so that the three columns have one size
+        rates, _ = nnls(work / scale / seconds[:, None], np.ones(len(table)))
+        return cls(flops_per_s, *(float(rate) for rate in rates / scale))
 
 
 class Bench:
@@ -296,7 +315,7 @@ class Bench:
             with turn():
                 request = {"do": "rates", "dtype": point.dtype, "device": point.device, "threads": point.threads}
                 answer = worker.ask(request, self.limits.timeout_s)
-            return Rates(**answer["rates"]) if answer["outcome"] == "ok" else None
+            return Rates.fitted(**answer["rates"]) if answer["outcome"] == "ok" else None
         except Ended:
             return None
         finally:

@@ -51,7 +51,7 @@ class Prediction:
     operations: int
 
 
-class _Tracking(TorchDispatchMode):
+class Tracking(TorchDispatchMode):
     """Follows every storage from the operation that makes it until it is released, and adds up the work."""
 
     def __init__(self, block_bytes: int) -> None:
@@ -69,6 +69,8 @@ class _Tracking(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         out = func(*args, **kwargs)
+        if func is torch.ops.prim.device.default:  # fake tensors are asked for their device before every operation
+            return out
         outputs = [leaf for leaf in tree_leaves(out) if isinstance(leaf, Tensor)]
         for leaf in outputs:
             self._account(leaf.untyped_storage())
@@ -110,7 +112,7 @@ def predict(subject: Subject, make_generator: Callable[[], torch.Generator], cud
     mode = FakeTensorMode()
     problem = _fake(subject.problem, mode)
     with mode:
-        tracking = _Tracking(CUDA_BLOCK_BYTES if cuda else 1)
+        tracking = Tracking(CUDA_BLOCK_BYTES if cuda else 1)
         for tensor in (problem.x, problem.v, *problem.parameters, *problem.model.buffers()):
             tracking.ignore(tensor)
         try:

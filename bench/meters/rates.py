@@ -1,36 +1,46 @@
-"""What this machine can do: its matmul rate, its bandwidth in pointwise operations, and the cost of launching one."""
+"""What this machine can do: its matmul rate, and what plain steps of a few networks take, for a model of time."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import torch
 from torch import nn
 
 from bench.meters.clock import Clock
+from bench.meters.prediction import Tracking
 
 MATMUL_SIZE = 768
-POINTWISE_ENTRIES = 2**18
-SMALL_LAYERS = 40
-BLOCK_S = 0.1
+STEPS = ((4, 40, 4), (32, 8, 32), (128, 4, 64), (128, 8, 64), (128, 8, 256), (512, 3, 128))  # width, depth, batch
+BLOCK_S = 0.05
 
 
-def measure(dtype: torch.dtype, device: str) -> dict[str, float]:
-    """FLOP/s of square matrix products, bytes/s of a pointwise function, and seconds an operation on tiny tensors.
+def measure(dtype: torch.dtype, device: str) -> dict[str, Any]:
+    """The rate of square matrix products, FLOP/s, and a table of steps: FLOPs, bytes, operations, seconds.
 
-    The last is taken from the step of a narrow deep network, autograd and all, as estimators launch theirs.
+    The steps are second-order ones, ∇θ of ½‖∇f‖² on tanh networks from tiny to wide, so that launching, moving and
+    multiplying each dominate somewhere.
     """
     a = torch.ones(MATMUL_SIZE, MATMUL_SIZE, dtype=dtype, device=device)
-    matmul_s = _best_s(Clock(lambda: a @ a, device))
-    b = torch.ones(POINTWISE_ENTRIES, dtype=dtype, device=device)
-    pointwise_s = _best_s(Clock(lambda: torch.tanh(b), device))
-    layers = [layer for _ in range(SMALL_LAYERS) for layer in (nn.Linear(4, 4), nn.Tanh())]
-    net = nn.Sequential(*layers).to(device, dtype)
-    x, parameters = torch.ones(4, 4, dtype=dtype, device=device), tuple(net.parameters())
-    small_s = _best_s(Clock(lambda: torch.autograd.grad(net(x).sum(), parameters), device))
     return {
-        "flops_per_s": 2 * MATMUL_SIZE**3 / matmul_s,
-        "bytes_per_s": 2 * b.numel() * b.element_size() / pointwise_s,
-        "launch_s": small_s / (SMALL_LAYERS * 7),  # addmm, tanh; and backward: tanh, two products, a sum, a transpose
+        "flops_per_s": 2 * MATMUL_SIZE**3 / _best_s(Clock(lambda: a @ a, device)),
+        "steps": [_step(width, depth, batch, dtype, device) for width, depth, batch in STEPS],
     }
+
+
+def _step(width: int, depth: int, batch: int, dtype: torch.dtype, device: str) -> list[float]:
+    layers = [layer for _ in range(depth) for layer in (nn.Linear(width, width), nn.Tanh())]
+    net = nn.Sequential(*layers, nn.Linear(width, 1)).to(device, dtype)
+    x = torch.ones(batch, width, dtype=dtype, device=device, requires_grad=True)
+    parameters = tuple(net.parameters())
+
+    def step() -> Any:
+        (s,) = torch.autograd.grad(net(x).sum(), x, create_graph=True)
+        return torch.autograd.grad(s.square().sum(), parameters, allow_unused=True)
+
+    with Tracking(1) as tracking:
+        step()
+    return [tracking.flops, tracking.moved, tracking.operations, _best_s(Clock(step, device))]
 
 
 def _best_s(clock: Clock) -> float:

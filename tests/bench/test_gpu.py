@@ -160,7 +160,7 @@ def test_a_cuda_clock_waits_for_the_device_before_and_after(monkeypatch):
 
 
 def test_cuda_blocks_are_rounded_up_in_predictions():
-    tracking = prediction._Tracking(prediction.CUDA_BLOCK_BYTES)
+    tracking = prediction.Tracking(prediction.CUDA_BLOCK_BYTES)
     with tracking:
         held = torch.empty(1, dtype=torch.uint8), torch.empty(513, dtype=torch.uint8)
     assert tracking.held == 512 + 1024
