@@ -1,6 +1,11 @@
 // Measurement quality: how wide the intervals are, and which points not to lean on.
 const NOISY = 0.1, MOST_FLAGGED = 40;
 
+// A bias that the paired route resolved may be no more than the arithmetic's rounding: neither chance nor a bug.
+function onlyRounding(c, i) {
+  return c.grad_bias_high[i] <= 2 * c.grad_rounding[i];
+}
+
 function drawQuality(place, report) {
   const { data, selection, state, marks } = report;
   const c = data.columns;
@@ -9,7 +14,7 @@ function drawQuality(place, report) {
     if (c.quality[i] === "noisy") flags.push(`noisy: ${shown(c.quality_reason[i], 300)}`);
     if (c.quality[i] === null && width > NOISY) flags.push(`time known to ±${percent(width / 2)} only`);
     if (c.time_step_s[i] > 0 && c.time_step_s[i] < 5e-5) flags.push("step shorter than 50 µs: overhead, not arithmetic");
-    if (c.declared_bias[i] === "none" && c.bias_resolved[i] === true && c.grad_std[i] > 0) flags.push("unbiased by construction, yet a bias was resolved: chance, or a bug");
+    if (c.declared_bias[i] === "none" && c.bias_resolved[i] === true && c.grad_std[i] > 0 && !onlyRounding(c, i)) flags.push("unbiased by construction, yet a bias was resolved: chance, or a bug");
     if (c.grad_std[i] > 0 && c.draws[i] < 32) flags.push(`${c.draws[i]} draws: std known to ±${percent(Math.sqrt(1 / (2 * (c.draws[i] - 1))) * 1.96)} at worst`);
     if (c.grad_rounding[i] > 0.01) flags.push(`rounding changes the gradient by ${percent(c.grad_rounding[i])}`);
     return [flags, width || 0];

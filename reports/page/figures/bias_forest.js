@@ -18,7 +18,7 @@ function biasForest(report, view) {
   points.forEach((point, place) => { point.place = place; });
   const x = logDomain(points.flatMap((p) => [p.x, p.x_high, p.open ? p.x / 30 : p.x_low, p.rounding]), 1.6);
   for (const point of points) if (!(point.x_low > 0)) point.x_low = x[0];
-  const unbiased = points.filter((p) => p.declared === "none" && c.grad_std[p.row] > 0);
+  const unbiased = points.filter((p) => p.declared === "none" && c.grad_std[p.row] > 0 && !onlyRounding(c, p.row));
   const resolved = unbiased.filter((p) => !p.open);
   const told = unbiased.length ? [`Of ${unbiased.length} points of estimators that are unbiased by construction, ${resolved.length} resolved a bias; about ${digits(0.025 * unbiased.length, 2)} would by chance alone.`] : [];
   if (all > points.length) told.push(`The ${points.length} largest of ${all} are drawn.`);
