@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -13,13 +14,21 @@ from torch import Tensor
 
 from bench import cache, problems
 from bench.exact.activations import ACTIVATIONS
-from bench.exact.gradient import exact_gradient, serving
 from bench.point import ProblemSpec
 from bench.problems.build import content as problem_content
+from bench.references.csm import CSM
+from bench.references.dsm import DSM
+from bench.references.exact import EXACT, NONE
+from bench.references.mle import MLE
+from bench.references.recipe import Recipe
+from bench.references.smoothed import SMOOTHED
 from estimators.estimator import QUANTITIES, TARGETS
 
 REFERENCE_VERSION = 1
 GROUPS = 16
+RECIPES: Mapping[str, Recipe] = MappingProxyType(
+    {"exact": EXACT, "sm": EXACT, "dsm": DSM, "csm": CSM, "smoothed": SMOOTHED, "mle": MLE, "none": NONE}
+)
 
 
 @dataclass(frozen=True)
@@ -32,7 +41,7 @@ class Reference:
         minibatch_std: relative standard deviation of that gradient over batches of this size; NaN where it cannot be
             known, from a single row or with a vanishing gradient.
         label: in words, what it is.
-        route: how it was computed, one of ``bench.exact.gradient.ROUTES``.
+        route: how it was computed, one of its recipe's routes.
     """
 
     value: Tensor
@@ -61,17 +70,15 @@ def compute(
         ValueError: an impossible specification, quantity or target.
         NotImplementedError: there is no exact route.
     """
-    target = _check(spec, quantity, target)
+    recipe = RECIPES[_check(spec, quantity, target)]
     problems.prepare(spec)
     problem = problems.build(spec)
-    if target == "mle":
-        quantity = "log_likelihood"
-    route = serving(problem.model, quantity, order)[0] if route is None else route
+    route = recipe.routes(problem.model, quantity, order)[0] if route is None else route
     batch = len(problem.x)
     groups = torch.arange(batch).tensor_split(min(GROUPS, batch))
     values, gradients = [], []
     for group in groups:
-        value, parts = exact_gradient(problem.model, quantity, order, problem.x[group], problem.v[group], route)
+        value, parts = recipe.exact(problem.model, quantity, order, problem.x[group], problem.v[group], route)
         values.append(value)
         gradients.append(torch.cat([g.reshape(-1) for g in parts]))
     weights = torch.tensor([len(group) / batch for group in groups], dtype=torch.float64)
@@ -80,7 +87,7 @@ def compute(
         value=torch.cat(values),
         gradient=mean,
         minibatch_std=_minibatch_std(gradients, weights, mean),
-        label=_label(spec, quantity, target),
+        label=_label(spec, quantity, recipe),
         route=route,
     )
 
@@ -92,8 +99,9 @@ def load_or_compute(spec: ProblemSpec, quantity: str, order: int = 2, target: st
         ValueError, NotImplementedError: as `compute`.
     """
     target = _check(spec, quantity, target)
-    facts = _label(spec, quantity, target)
-    path = cache.bundle_path("references", _content(spec, quantity, order, target))
+    recipe = RECIPES[target]
+    facts = _label(spec, quantity, recipe)
+    path = cache.bundle_path("references", _content(spec, quantity, order, recipe))
     bundle = cache.read_bundle(path)
     if bundle is not None and set(bundle) == {"value", "gradient", "minibatch_std", "route"}:
         value, gradient = torch.from_numpy(bundle["value"]), torch.from_numpy(bundle["gradient"])
@@ -115,36 +123,24 @@ def _check(spec: ProblemSpec, quantity: str, target: str | None) -> str:
     if quantity not in problems.quantities(spec.model):
         offered = ", ".join(problems.quantities(spec.model))
         raise NotImplementedError(f"model {spec.model!r} has no {quantity}; it offers {offered}")
-    if target == "csm" and "conditional_scores" not in problems.needs(spec.model):
-        raise NotImplementedError(f"model {spec.model!r} has no conditional scores to match")
-    if target == "mle" and quantity == "score_matching" and "log_likelihood" not in problems.quantities(spec.model):
-        raise NotImplementedError(f"model {spec.model!r} has no likelihood: it is not normalised")
+    RECIPES[target].check(spec, quantity)
     return target
 
 
-def _content(spec: ProblemSpec, quantity: str, order: int, target: str) -> Mapping[str, Any]:
-    same = "mle" if target == "mle" else "exact"
+def _content(spec: ProblemSpec, quantity: str, order: int, recipe: Recipe) -> Mapping[str, Any]:
     return {
         "problem": {**problem_content(spec), "batch": spec.batch},
         "spec": asdict(problems.canonical(spec)),
         "quantity": quantity,
         "order": order,
-        "target": same,
+        "target": recipe.kept_as,
         "torch": torch.__version__,
         "version": REFERENCE_VERSION,
     }
 
 
-def _label(spec: ProblemSpec, quantity: str, target: str) -> str:
-    name = {"score_matching": "exact sm", "log_likelihood": "exact mle"}.get(quantity, "exact")
-    if target in ("csm", "mle"):
-        name = f"exact {target}"
-    extra = {
-        "dsm": f"{name} on the clean data; the bias shown includes denoising's own O(σ²)",
-        "smoothed": f"{name} without smoothing; the bias shown includes smoothing's own",
-        "none": f"{name}; the estimator converges to nothing known",
-    }
-    label = extra.get(target, name)
+def _label(spec: ProblemSpec, quantity: str, recipe: Recipe) -> str:
+    label = recipe.label(spec, quantity)
     reads_activation = "activation" in problems.MODELS[spec.model].reads
     if reads_activation and not ACTIVATIONS[spec.activation].smooth:
         label += f"; by automatic differentiation, which for {spec.activation} is not the derivative of the loss"

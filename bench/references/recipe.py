@@ -1,0 +1,37 @@
+"""A recipe: how the exact reference of one target is had. One file a target beside this one holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from bench.exact.gradient import exact_gradient, serving
+from bench.point import ProblemSpec
+
+Exact = Callable[[nn.Module, str, int, Tensor, Tensor, str], tuple[Tensor, list[Tensor]]]
+
+
+def _nothing_to_refuse(spec: ProblemSpec, quantity: str) -> None:
+    return None
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What one target is held against.
+
+    Attributes:
+        label: (spec, quantity) → what the reference is, in words; the column ``reference``.
+        kept_as: the name its numbers have in the cache; recipes that give the same numbers share it.
+        check: (spec, quantity) → None; raises NotImplementedError, saying why, where there is no such reference.
+        routes: (model, quantity, order) → names of the ways that serve, the cheapest first; raises NotImplementedError.
+        exact: (model, quantity, order, x, v, route) → the values at the rows, (B,), and the gradient of their mean, one
+            tensor for each parameter that requires one. The model, x (B, D) and v (B, D) are float64 on the CPU.
+    """
+
+    label: Callable[[ProblemSpec, str], str]
+    kept_as: str = "exact"
+    check: Callable[[ProblemSpec, str], None] = _nothing_to_refuse
+    routes: Callable[[nn.Module, str, int], tuple[str, ...]] = serving
+    exact: Exact = exact_gradient
