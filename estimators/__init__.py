@@ -15,7 +15,12 @@ from estimators.registry import load_file as load_file
 from estimators.registry import names as names
 from estimators.registry import register as register
 
-for _room in ("directional", "laplacian", "score_matching"):  # importing an estimator's file registers it
+for _room in (
+    "directional",
+    "laplacian",
+    "score_matching",
+    "log_likelihood",
+):  # importing an estimator's file registers it
     _package = importlib.import_module(f"estimators.{_room}")
     for _module in pkgutil.iter_modules(_package.__path__):
         importlib.import_module(f"estimators.{_room}.{_module.name}")

@@ -115,7 +115,8 @@ class Estimator:
             keywords["order"] = order
         if self.stochastic:
             keywords["generator"] = arguments.check_generator(self, generator)
-        return arguments.check_result(self, self.function(protocols.adapt(model, self.needs), x, *args, **keywords), x)
+        adapted = protocols.adapt(model, self.needs, up_to_constant=self.quantity != "log_likelihood")
+        return arguments.check_result(self, self.function(adapted, x, *args, **keywords), x)
 
 
 def facts_from_signature(function: Callable[..., Any]) -> tuple[Mapping[str, Any], bool]:

@@ -8,15 +8,18 @@
 ``conditional_scores`` ``context(x) -> (B, D, C)``, row d seeing only x before d, and
                       ``conditional_score(context, x) -> (B, D)``
 ``equilibrium``       ``initial(x) -> z``, ``layer(z, x) -> z``, ``head(z, x) -> (B,)``
-``flow``              ``log_density(x, constant_log_dets=True) -> (B,)``
+``flow``              ``log_density(x, constant_log_dets=True) -> (B,)``; without them, up to a constant in x
 ===================== ============================================================================================
 
 A model is an object with ``log_density(x) -> (B,)``, or ``score(x) -> (B, D)``, or both. A plain callable, or an
-``nn.Sequential`` that ends in one output, is taken as a log-density.
+``nn.Sequential`` that ends in one output, is taken as a log-density. Derivatives in x do not see what is constant in x:
+for them a flow's log-density is taken without its constant log-determinants, which are a likelihood's alone to pay for.
 """
 
 from __future__ import annotations
 
+import functools
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -32,14 +35,19 @@ _METHODS = {
 }
 
 
-def adapt(model: Any, needs: str) -> Any:
+def adapt(model: Any, needs: str, up_to_constant: bool = True) -> Any:
     """Bring ``model`` into the protocol ``needs``.
+
+    Args:
+        model: a model, or a plain callable.
+        needs: one of ``NEEDS``.
+        up_to_constant: whether an additive constant in x may be left out of a log-density, as for its derivatives.
 
     Raises:
         NotImplementedError: the model does not offer it.
     """
     if needs == "function":
-        return as_function(model)
+        return as_function(model, up_to_constant)
     if needs == "score":
         return as_score(model)
     if needs == "layers":
@@ -47,18 +55,23 @@ def adapt(model: Any, needs: str) -> Any:
     missing = [name for name in _METHODS[needs] if not callable(getattr(model, name, None))]
     if missing:
         raise NotImplementedError(f"needs {needs}: {_name(model)} has no {' and no '.join(missing)}")
+    if needs == "flow" and not _is_flow(model):
+        raise NotImplementedError(f"needs flow: log_density of {_name(model)} takes no constant_log_dets")
     return model
 
 
-def as_function(model: Any) -> Callable[[Tensor], Tensor]:
+def as_function(model: Any, up_to_constant: bool = True) -> Callable[[Tensor], Tensor]:
     """The log-density (or any f) as a function of (B, D) whose values are checked to be (B,).
+
+    A flow's is taken without its constant log-determinants if it may be off by a constant.
 
     Raises:
         NotImplementedError: the model is neither callable nor has ``log_density``.
     """
     log_density = getattr(model, "log_density", None)
     if log_density is not None:
-        return _Checked(log_density)
+        skips = up_to_constant and _is_flow(model)
+        return _Checked(functools.partial(log_density, constant_log_dets=False) if skips else log_density)
     if isinstance(model, nn.Sequential):
         return _Checked(model, squeeze=True)
     if hasattr(model, "score") or not callable(model):
@@ -139,6 +152,13 @@ class _GradientScore:
             x = leaf(x)
             (s,) = torch.autograd.grad(self.f(x).sum(), x, create_graph=create_graph, materialize_grads=True)
         return s
+
+
+def _is_flow(model: Any) -> bool:
+    try:
+        return "constant_log_dets" in inspect.signature(model.log_density).parameters
+    except (TypeError, ValueError):  # a callable that has no signature to read
+        return False
 
 
 def _name(model: Any) -> str:

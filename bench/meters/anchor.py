@@ -13,19 +13,25 @@ import torch
 from torch import Tensor
 
 from bench.problems.problem import Problem
+from bench.problems.registry import needs
 
 NAME = "anchor"
 
 
 @dataclass(frozen=True)
 class PlainStep:
-    """Mean log-density (for a vector field ½‖s‖²), and its gradient in θ: what any training step costs at least."""
+    """Mean log-density (for a vector field ½‖s‖²), and its gradient in θ: what any training step costs at least.
+
+    A flow's is taken up to a constant in x, as by its score-matching objectives.
+    """
 
     problem: Problem
 
     def _mean(self) -> Tensor:
         model: Any = self.problem.model
         x = self.problem.x
+        if "flow" in needs(self.problem.spec.model):
+            return model.log_density(x, constant_log_dets=False).mean()
         if hasattr(model, "log_density"):
             return model.log_density(x).mean()
         return 0.5 * model.score(x).pow(2).sum(-1).mean()

@@ -66,6 +66,7 @@ ESTIMATORS: dict[str, tuple[str, ...]] = {
         "complex_contour",
         "richardson",
     ),
+    "log_likelihood": ("mle",),
 }
 
 # The model family that offers what an estimator needs; all others are measured on an energy.
@@ -91,16 +92,19 @@ PRESETS: dict[str, dict[str, Grid]] = {
         "score_matching": Grid((16,), (2,), (2,), estimators=5, width=32, batch=16, draws=16),
         "laplacian": Grid((16,), (2,), (2,), estimators=4, width=32, batch=16, draws=16),
         "directional": Grid((16,), (2,), (3,), estimators=3, width=32, batch=16),
+        "log_likelihood": Grid((16,), (1,), (0,), width=32, batch=16),
     },
     "default": {
         "score_matching": Grid((16, 196), (2, 8), (2,)),
         "laplacian": Grid((64,), (2, 8), (2,)),
         "directional": Grid((64,), (2,), (2, 4, 6)),
+        "log_likelihood": Grid((196,), (1,), (0,)),
     },
     "full": {
         "score_matching": Grid((16, 64, 196, 784), (2, 8, 16), (2,)),
         "laplacian": Grid((16, 64, 196, 784), (2, 8, 16), (2, 4)),
         "directional": Grid((16, 64, 196, 784), (2, 8, 16), (1, 2, 3, 4, 6, 8)),
+        "log_likelihood": Grid((16, 64, 196, 784), (1, 2), (0,)),
     },
 }
 

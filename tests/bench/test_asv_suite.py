@@ -15,7 +15,7 @@ from bench.store import Store
 from bench.suites import axes, measurement, sweep
 
 ROOT = Path(__file__).resolve().parents[2]
-QUESTIONS = (sweep.ScoreMatching, sweep.Laplacian, sweep.Directional)
+QUESTIONS = (sweep.ScoreMatching, sweep.Laplacian, sweep.Directional, sweep.LogLikelihood)
 
 
 def test_every_built_in_estimator_is_followed():

@@ -82,6 +82,33 @@ def test_flops_of_a_linear_layer_without_graph():
         assert flops.count(lambda: layer(torch.randn(8, 16))) == 2 * 8 * 16 * 4
 
 
+N = 12
+LINEAR_ALGEBRA_FLOPS = {
+    "slogdet": (lambda a: torch.linalg.slogdet(a)[1], 2 * N**3 // 3),
+    "slogdet of a stack": (lambda a: torch.linalg.slogdet(a.expand(3, N, N))[1], 3 * (2 * N**3 // 3)),
+    "inverse": (torch.linalg.inv, 2 * N**3),
+    "solve": (lambda a: torch.linalg.solve(a, a[:, :5]), 2 * N**3 // 3 + 2 * N**2 * 5),
+    "solve from the right": (lambda a: torch.linalg.solve(a, a[:5], left=False), 2 * N**3 // 3 + 2 * N**2 * 5),
+    "factors": (lambda a: torch.linalg.lu_solve(*torch.linalg.lu_factor(a), a), 2 * N**3 // 3 + 2 * N**3),
+    "cholesky": (lambda a: torch.linalg.cholesky(a + 99 * torch.eye(N)), N**3 // 3),
+    "triangular": (lambda a: torch.linalg.solve_triangular(a.tril(), a, upper=False), N**3),
+    "qr of a tall one": (lambda a: torch.linalg.qr(a[:, :3]), 2 * (2 * N * 9 - 2 * 27 // 3)),
+    "triangle of a wide one": (lambda a: torch.linalg.qr(a[:3], mode="r"), 4 * 9 * N - 2 * (N + 3) * 9 + 36),
+}
+
+
+@pytest.mark.parametrize("name", LINEAR_ALGEBRA_FLOPS)
+def test_flops_of_linear_algebra_are_the_standard_counts(name):
+    call, expected = LINEAR_ALGEBRA_FLOPS[name]
+    a = torch.randn(N, N, generator=torch.Generator().manual_seed(0)) + 9 * torch.eye(N)
+    assert flops.count(lambda: call(a)) == expected
+
+
+def test_the_gradient_of_a_log_determinant_is_a_solve_of_all_columns():
+    a = torch.randn(N, N, requires_grad=True)
+    assert flops.count(lambda: torch.autograd.grad(torch.linalg.slogdet(a)[1], a)) == 2 * N**3 // 3 + 2 * N**3
+
+
 SERVED = [name for name in estimators.names() if estimators.get(name).needs in ("function", "score", "layers")]
 
 
