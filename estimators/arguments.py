@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from estimators.equilibrium import SOLVERS
 from estimators.probes import LAWS
 
 if TYPE_CHECKING:
@@ -47,6 +48,12 @@ ALLOWED: Mapping[str, tuple[Callable[[Any], bool], str]] = MappingProxyType(
         "eps": _POSITIVE,
         "sigma": _POSITIVE,
         "law": (lambda value: value in LAWS, "one of " + ", ".join(LAWS)),
+        "steps": _COUNT_OR_NONE,
+        "terms": _COUNT,
+        "iterations": _COUNT,
+        "damping": (lambda value: _is_number(value) and 0 < value <= 1, "a number > 0 and <= 1"),
+        "solver": (lambda value: value in SOLVERS, "one of " + ", ".join(SOLVERS)),
+        "tolerance": (lambda value: value is None or (_is_number(value) and value >= 0), "a finite number >= 0"),
     }
 )
 

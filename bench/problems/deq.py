@@ -1,8 +1,14 @@
-"""`deq` and `deq_linear`: energies on the fixed point of an equilibrium layer with a set contraction factor."""
+"""Energies on the fixed point of an equilibrium layer whose contraction factor is set, in one of two norms.
+
+`deq` and `deq_linear` set the spectral norm of W, which is the contraction factor; `deq_frobenius` and
+`deq_linear_frobenius` set its Frobenius norm, as published models do: a bound that is loose by up to the root of W's
+rank, so that such a layer contracts far more, and is nearly an explicit one.
+"""
 
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import ClassVar
 
 import torch
@@ -16,6 +22,7 @@ from bench.problems.weights import linear, normal, orthogonal
 
 PICARD_STEPS, NEWTON_STEPS, CHORD_STEPS = 20, 8, 6
 LARGEST_SLOPE = {"softplus": 1.0, "tanh": 1.0, "silu": 1.09983933, "gelu": 1.1289043}  # sup |φ′|
+NORMS = {"spectral": 2, "frobenius": "fro"}
 SMOOTH = tuple(name for name, activation in ACTIVATIONS.items() if activation.smooth)
 
 
@@ -24,13 +31,17 @@ class Equilibrium(nn.Module):
 
     Attributes:
         contraction: a bound on ‖∂layer/∂z‖₂ = ‖diag(φ′)W‖₂ that `project` keeps.
+        norm: the norm in which it keeps it, a key of `NORMS`.
     """
 
     closed_form_orders: ClassVar = {"directional": (1, 2), "laplacian": (2,), "score_matching": "any"}
     largest_order = CHORD_STEPS - 1  # with one more for the parameters
 
-    def __init__(self, inner: Tensor, outer: Tensor, bias: Tensor, head: Tensor, activation: str, rho: float) -> None:
+    def __init__(
+        self, inner: Tensor, outer: Tensor, bias: Tensor, head: Tensor, activation: str, rho: float, norm: str
+    ) -> None:
         super().__init__()
+        self.norm = norm
         self.inner, self.outer = nn.Parameter(inner), nn.Parameter(outer)
         self.bias, self.weights = nn.Parameter(bias), nn.Parameter(head)
         self.activation: Activation = ACTIVATIONS[activation]
@@ -111,15 +122,17 @@ class Equilibrium(nn.Module):
     @torch.no_grad()
     def project(self) -> None:
         """Bring W back to its contraction factor where a training step has left it."""
-        bound = self.contraction / self.largest_slope
-        self.inner.mul_(min(1.0, bound / float(torch.linalg.matrix_norm(self.inner, 2))))
+        _keep(self.inner, self.contraction / self.largest_slope, self.norm)
 
 
 class LinearEquilibrium(Ridge):
     """f(x) = a·z*, z* = W z* + φ(U x + b): z* = (I − W)⁻¹φ(Ux + b), a ridge function, so every derivative is known."""
 
-    def __init__(self, inner: Tensor, first: nn.Linear, weights: Tensor, activation: str, rho: float) -> None:
+    def __init__(
+        self, inner: Tensor, first: nn.Linear, weights: Tensor, activation: str, rho: float, norm: str
+    ) -> None:
         nn.Module.__init__(self)
+        self.norm = norm
         self.derivative = ACTIVATIONS[activation].derivative
         self.inner, self.first, self.weights = nn.Parameter(inner), first, nn.Parameter(weights)
         self.contraction = rho
@@ -149,7 +162,7 @@ class LinearEquilibrium(Ridge):
     @torch.no_grad()
     def project(self) -> None:
         """Bring W back to its contraction factor where a training step has left it."""
-        self.inner.mul_(min(1.0, self.contraction / float(torch.linalg.matrix_norm(self.inner, 2))))
+        _keep(self.inner, self.contraction, self.norm)
 
 
 def contraction(depth: int) -> float:
@@ -157,37 +170,39 @@ def contraction(depth: int) -> float:
     return depth / (depth + 1)
 
 
-NEEDS, READS = ("function", "score", "equilibrium"), ("depth", "width", "activation")
+def _inner(width: int, size: float, norm: str, generator: torch.Generator) -> Tensor:
+    """W with ``size`` as its norm: orthogonal, all singular values the same, or gaussian for the Frobenius norm."""
+    if norm == "spectral":
+        return size * orthogonal(width, width, generator)
+    weight = normal(generator, width, width)
+    return weight * (size / torch.linalg.matrix_norm(weight))
 
 
-@register("deq", needs=NEEDS, reads=READS, activations=SMOOTH)
-def build_deq(spec: ProblemSpec, rows: Tensor, generator: torch.Generator) -> nn.Module:
-    """A dense equilibrium layer of ``width`` units with ‖W‖₂·sup|φ′| = depth/(depth + 1).
+def _keep(inner: Tensor, bound: float, norm: str) -> None:
+    """Divide W, in place, where its norm exceeds the bound."""
+    inner.mul_(min(1.0, bound / float(torch.linalg.matrix_norm(inner, NORMS[norm]))))
 
-    ‖∇f‖ has root mean square one on the rows. Activations have to be smooth: at kinks the fixed point has no second
-    derivative.
-    """
+
+def _dense(spec: ProblemSpec, rows: Tensor, generator: torch.Generator, norm: str) -> nn.Module:
     rho = contraction(spec.depth)
-    inner = orthogonal(spec.width, spec.width, generator) * (rho / LARGEST_SLOPE[spec.activation])
+    inner = _inner(spec.width, rho / LARGEST_SLOPE[spec.activation], norm, generator)
     outer = normal(generator, spec.width, spec.dim)
     outer /= (rows @ outer.T).square().mean().sqrt()
     bias = 0.5 * normal(generator, spec.width)
     head = normal(generator, spec.width) / math.sqrt(spec.width)
-    model = Equilibrium(inner, outer, bias, head, spec.activation, rho)
+    model = Equilibrium(inner, outer, bias, head, spec.activation, rho, norm)
     _scale(model, rows)
     return model
 
 
-@register("deq_linear", needs=NEEDS, reads=READS)
-def build_deq_linear(spec: ProblemSpec, rows: Tensor, generator: torch.Generator) -> nn.Module:
-    """An equilibrium layer linear in z, with ‖W‖₂ = depth/(depth + 1); ‖∇f‖ has root mean square one on the rows."""
+def _linear(spec: ProblemSpec, rows: Tensor, generator: torch.Generator, norm: str) -> nn.Module:
     rho = contraction(spec.depth)
-    inner = rho * orthogonal(spec.width, spec.width, generator)
+    inner = _inner(spec.width, rho, norm, generator)
     outer = normal(generator, spec.width, spec.dim)
     outer /= (rows @ outer.T).square().mean().sqrt()
     first = linear(outer, 0.5 * normal(generator, spec.width))
     head = normal(generator, spec.width) / math.sqrt(spec.width)
-    model = LinearEquilibrium(inner, first, head, spec.activation, rho)
+    model = LinearEquilibrium(inner, first, head, spec.activation, rho, norm)
     _scale(model, rows)
     return model
 
@@ -198,3 +213,36 @@ def _scale(model: Equilibrium | LinearEquilibrium, rows: Tensor) -> None:
     (gradient,) = torch.autograd.grad(model.log_density(x).sum(), x)
     with torch.no_grad():
         model.weights.div_(gradient.square().sum(-1).mean().sqrt())
+
+
+# Activations have to be smooth: at kinks the fixed point has no second derivative.
+_family = partial(
+    register,
+    needs=("function", "score", "equilibrium"),
+    reads=("depth", "width", "activation"),
+    activations=SMOOTH,
+)
+
+
+@_family("deq")
+def build_deq(spec: ProblemSpec, rows: Tensor, generator: torch.Generator) -> nn.Module:
+    """A dense equilibrium layer of ``width`` units with ‖W‖₂·sup|φ′| = depth/(depth + 1)."""
+    return _dense(spec, rows, generator, "spectral")
+
+
+@_family("deq_frobenius")
+def build_deq_frobenius(spec: ProblemSpec, rows: Tensor, generator: torch.Generator) -> nn.Module:
+    """The same with ‖W‖_F·sup|φ′| = depth/(depth + 1), W gaussian."""
+    return _dense(spec, rows, generator, "frobenius")
+
+
+@_family("deq_linear")
+def build_deq_linear(spec: ProblemSpec, rows: Tensor, generator: torch.Generator) -> nn.Module:
+    """An equilibrium layer linear in z, with ‖W‖₂ = depth/(depth + 1)."""
+    return _linear(spec, rows, generator, "spectral")
+
+
+@_family("deq_linear_frobenius")
+def build_deq_linear_frobenius(spec: ProblemSpec, rows: Tensor, generator: torch.Generator) -> nn.Module:
+    """The same with ‖W‖_F = depth/(depth + 1), W gaussian."""
+    return _linear(spec, rows, generator, "frobenius")
