@@ -110,6 +110,11 @@ COLUMNS: tuple[Column, ...] = (
         ("started_at", str, "when the measurement began, UTC, ISO 8601"),
         ("duration_s", float, "seconds the point took, timing included"),
     ),
+    *_group(
+        "equilibrium",
+        ("fixed_point_residual", float, "least relative change of z that an application of the layer made, worst row"),
+        ("solver_applications", int, "applications of the equilibrium layer outside of what is differentiated"),
+    ),
 )
 
 NAMES: tuple[str, ...] = tuple(column.name for column in COLUMNS)

@@ -18,7 +18,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,7 @@ import torch
 import bench
 import estimators
 from bench import cache, problems, references
-from bench.meters import accuracy, anchor, clock, flops, memory, prediction, rates, state
+from bench.meters import accuracy, anchor, clock, convergence, flops, memory, prediction, rates, state
 from bench.meters.block_means import block_means
 from bench.meters.subject import Subject, generator
 from bench.point import Point, ProblemSpec
@@ -149,6 +149,8 @@ class _Desk:
             flops_value=flops.count(lambda: subject.value(self.random)),
             flops_step=flops.count(lambda: subject.step(self.random)),
         )
+        if subject.estimator.needs == "equilibrium":
+            self._convergence()
         if self.problem.x.is_cuda:
             self._gpu()
         if not_finite:
@@ -168,6 +170,16 @@ class _Desk:
         exact_problem = problems.build(point.problem, torch.float64, "cpu")
         twin = Subject(self.subject.estimator, exact_problem, point.order, point.options)
         return accuracy.accuracy(self.subject, twin, reference, point.draws)
+
+    def _convergence(self) -> None:
+        problem = self.problem
+
+        def value(model: Any) -> None:
+            watched = replace(self.subject, problem=replace(problem, model=model))
+            watched.value(self.random)
+
+        seen = convergence.convergence(problem.model, len(problem.x), value)
+        self.part(fixed_point_residual=seen.residual, solver_applications=seen.solver_applications)
 
     def _gpu(self) -> None:
         from bench.meters.device import Gpu

@@ -1,7 +1,8 @@
-"""The fixed point of an equilibrium layer, z* = layer(z*, x), found without a graph; and what may be differentiated."""
+"""The fixed point of an equilibrium layer, z* = layer(z*, x), found without a graph."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,12 +12,6 @@ from torch import Tensor
 SOLVERS = ("picard", "anderson")
 MEMORY = 5  # differences that Anderson mixing combines
 UNITS_OF_ROUNDING = 16.0
-
-_KINKED = frozenset(
-    "relu leakyrelu prelu preluker rrelu rreluwithnoise threshold elu hardtanh hardswish hardsigmoid hardshrink softshrink "
-    "abs clamp clampmin clampmax maximum minimum max min amax amin sign round floor ceil maxpool1dwithindices "
-    "maxpool2dwithindices maxpool3dwithindices".split()
-)
 
 
 @dataclass(frozen=True)
@@ -39,8 +34,8 @@ def solve(
 ) -> FixedPoint:
     """The fixed point of the layer at each row of x.
 
-    Picard: z ← layer(z, x), which shrinks the error by the contraction factor ρ a step. Anderson: the combination of the
-    last six iterates whose residual is least, row by row. It needs fewer applications where ∂layer/∂z has real
+    Picard: z ← layer(z, x), which shrinks the error by the contraction factor ρ a step. Anderson: the combination of
+    the last six iterates whose residual is least, row by row. It needs fewer applications where ∂layer/∂z has real
     eigenvalues near one, and none fewer where they lie on a circle; each costs some ten times Picard's at width 128.
 
     Args:
@@ -75,33 +70,24 @@ def solve(
     return FixedPoint(z, iterations, residual)
 
 
-def refuse_kinks(model: Any, x: Tensor, z: Tensor) -> None:
-    """Refuse a layer whose operations have kinks: its fixed point has no second derivative in x there.
+def continued(model: Any, z: Tensor, steps: int, damping: float = 1.0) -> Callable[[Any], Any]:
+    """The log-density of ``steps`` applications of the layer from z, itself held constant, and the head on top.
 
-    Found on the graph of one application, at the first row.
-
-    Raises:
-        NotImplementedError: naming the operations.
+    Args:
+        model: ``layer(z, x) -> z`` and ``head(z, x) -> (B,)``.
+        z: where to start, of the batch's points.
+        steps: K.
+        damping: λ of z ← λ layer(z, x) + (1 − λ) z.
     """
-    with torch.enable_grad():
-        y = model.layer(z[:1].detach().requires_grad_(True), x[:1].detach().requires_grad_(True))
-    found: set[str] = set()
-    seen: set[Any] = set()
-    waiting = [y.grad_fn]
-    while waiting:
-        node = waiting.pop()
-        if node is None or node in seen:
-            continue
-        seen.add(node)
-        operation = node.name().removesuffix("0").removesuffix("1").removesuffix("Backward")
-        if operation.lower() in _KINKED:
-            found.add(operation)
-        waiting.extend(parent for parent, _ in node.next_functions)
-    if found:
-        raise NotImplementedError(
-            f"the equilibrium layer has kinks ({', '.join(sorted(found))}): the fixed point has no second derivative "
-            "there, and a trace by differentiation misses what happens at them; use softplus, tanh, silu or gelu"
-        )
+
+    def log_density(x: Any) -> Any:
+        state: Any = z
+        for _ in range(steps):
+            image = model.layer(state, x)
+            state = image if damping == 1.0 else damping * image + (1.0 - damping) * state
+        return model.head(state, x)
+
+    return log_density
 
 
 class _Anderson:

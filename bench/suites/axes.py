@@ -34,6 +34,11 @@ ESTIMATORS: dict[str, tuple[str, ...]] = {
         "sm_vmap",
         "ssm_forward",
         "taylor_trace_sm",
+        "csm",
+        "deq_exact",
+        "deq_neumann",
+        "deq_phantom",
+        "deq_unrolled",
     ),
     "laplacian": (
         "hessian_trace",

@@ -3,8 +3,9 @@
 import torch
 from torch import Tensor
 
-from estimators.equilibrium import refuse_kinks, solve
+from estimators.equilibrium import solve
 from estimators.implicit import Inverse, along_z, curvature, first_order, objective
+from estimators.kinks import refuse_kinks
 from estimators.registry import register
 
 

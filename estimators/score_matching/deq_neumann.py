@@ -2,8 +2,9 @@
 
 from torch import Tensor
 
-from estimators.equilibrium import refuse_kinks, solve
+from estimators.equilibrium import solve
 from estimators.implicit import along_z, curvature, first_order, objective
+from estimators.kinks import refuse_kinks
 from estimators.registry import register
 
 

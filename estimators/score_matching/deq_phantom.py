@@ -5,7 +5,8 @@ import functools
 import torch
 from torch import Tensor
 
-from estimators.equilibrium import refuse_kinks, solve
+from estimators.equilibrium import continued, solve
+from estimators.kinks import refuse_kinks
 from estimators.registry import register
 from estimators.taylor.coordinates import over_coordinates
 
@@ -65,15 +66,7 @@ def deq_phantom(
     """
     fixed = solve(model, x, solver=solver, tolerance=tolerance, iterations=iterations).z
     refuse_kinks(model, x, fixed)
-
-    def log_density(points):
-        z = fixed
-        for _ in range(steps):
-            image = model.layer(z, points)
-            z = image if damping == 1.0 else damping * image + (1.0 - damping) * z
-        return model.head(z, points)
-
-    passes = over_coordinates(log_density, x, chunk=chunk, compress=steps == 1)
+    passes = over_coordinates(continued(model, fixed, steps, damping), x, chunk=chunk, compress=steps == 1)
     return functools.reduce(
         torch.add, (0.5 * (series.coefficient(1) ** 2).sum(0) + 2 * series.coefficient(2)[0] for series in passes)
     )

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+import estimators
 from bench import problems, references
 from bench.exact.gradient import exact_gradient, serving
 from bench.point import ProblemSpec
@@ -49,6 +50,23 @@ def test_routes_agree_in_value_and_gradient(model, quantity, order):
         torch.testing.assert_close(value, first[0], rtol=1e-9, atol=1e-9 * float(first[0].norm()))
         for a, b in zip(gradients, first[1], strict=True):
             assert (a - b).norm() <= 1e-9 * (1e-3 + b.norm())
+
+
+@pytest.mark.parametrize("depth", [1, 3])
+def test_composite_score_matching_is_had_by_two_routes_and_needs_no_separate_leaf(depth):
+    """D gradients and D dual numbers, to 1e-9; and the estimator, which takes all from one pass."""
+    spec = small("made", depth=depth)
+    reverse, forward = (
+        references.compute(spec, "score_matching", target="csm", route=r) for r in ("reverse", "forward")
+    )
+    torch.testing.assert_close(reverse.value, forward.value, rtol=1e-9, atol=1e-12)
+    assert (reverse.gradient - forward.gradient).norm() <= 1e-9 * reverse.gradient.norm()
+    assert references.compute(spec, "score_matching", target="csm").route == "reverse"
+    problem = problems.build(spec)
+    value = estimators.get("csm")(problem.model, problem.x)
+    gradient = torch.cat([g.reshape(-1) for g in torch.autograd.grad(value.mean(), problem.parameters)])
+    torch.testing.assert_close(value.detach(), reverse.value, rtol=1e-10, atol=1e-12)
+    assert (gradient - reverse.gradient).norm() <= 1e-10 * reverse.gradient.norm()
 
 
 @pytest.mark.parametrize("activation", ["softplus", "tanh", "silu", "gelu", "elu", "relu"])

@@ -1,0 +1,127 @@
+"""Composite score matching: the Gaussian's closed form, and what a forgotten leaf does to it."""
+
+import pytest
+import torch
+
+import estimators
+from estimators import testing
+from estimators.testing.models import Conditionals
+
+
+class GaussianConditionals(torch.nn.Module):
+    """Of N(μ, S): s_d = −(x_d − μ_d − Σ_{e<d} β_de (x_e − μ_e))/v_d, with v_d the Schur complement."""
+
+    def __init__(self, covariance, mean):
+        super().__init__()
+        dim = len(covariance)
+        slopes, variances = torch.zeros(dim, dim, dtype=torch.float64), torch.empty(dim, dtype=torch.float64)
+        for d in range(dim):
+            slopes[d, :d] = torch.linalg.solve(covariance[:d, :d], covariance[:d, d])
+            variances[d] = covariance[d, d] - covariance[d, :d] @ slopes[d, :d]
+        self.slopes, self.variances = torch.nn.Parameter(slopes), torch.nn.Parameter(variances)
+        self.mean = torch.nn.Parameter(mean)
+
+    def context(self, x):
+        return ((x - self.mean) @ torch.tril(self.slopes, -1).T + self.mean).unsqueeze(-1)
+
+    def conditional_score(self, context, x):
+        return -(x - context.squeeze(-1)) / self.variances
+
+
+@pytest.fixture
+def gaussian():
+    generator = torch.Generator().manual_seed(0)
+    factor = torch.randn(5, 5, dtype=torch.float64, generator=generator)
+    mean = torch.randn(5, dtype=torch.float64, generator=generator)
+    return GaussianConditionals(factor @ factor.T + torch.eye(5, dtype=torch.float64), mean)
+
+
+def gradients(values, model):
+    return torch.autograd.grad(values.mean(), tuple(model.parameters()))
+
+
+def test_a_gaussian_has_its_closed_form_in_value_and_gradient(gaussian):
+    """With r_d the residual: ½r_d²/v_d² − 1/v_d, ∂/∂v_d = −r_d²/v_d³ + 1/v_d², ∂/∂β_de = −r_d (x_e − μ_e)/v_d²."""
+    x = torch.randn(7, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    value = estimators.get("csm")(gaussian, x)
+    slopes, v, mean = (p.detach() for p in gaussian.parameters())
+    centred = x - mean
+    residual = centred - centred @ slopes.T
+    torch.testing.assert_close(value.detach(), (0.5 * residual**2 / v**2 - 1 / v).sum(-1), rtol=1e-12, atol=1e-12)
+    of_slopes, of_variances, of_mean = gradients(value, gaussian)
+    torch.testing.assert_close(of_variances, (1 / v**2 - residual**2 / v**3).mean(0), rtol=1e-11, atol=1e-12)
+    expected = torch.tril(-(residual / v**2).T @ centred / len(x), -1)
+    torch.testing.assert_close(of_slopes, expected, rtol=1e-11, atol=1e-12)
+    identity = torch.eye(5, dtype=torch.float64)
+    torch.testing.assert_close(of_mean, -((residual / v**2).mean(0) @ (identity - slopes)), rtol=1e-11, atol=1e-12)
+
+
+def test_on_its_own_distribution_the_gaussians_objective_is_least_and_minus_half_its_fisher_terms(gaussian):
+    """E[½s_d² + ∂s_d] = −½/v_d and ∇θ = 0; the 2D points μ ± √D L e_i have the mean and the covariance exactly."""
+    slopes, v, mean = (p.detach() for p in gaussian.parameters())
+    factor = torch.linalg.inv(torch.eye(5, dtype=torch.float64) - slopes) * v.sqrt()  # x − μ = (I − β)⁻¹ √v ε
+    points = mean + 5**0.5 * torch.cat([factor.T, -factor.T])
+    value = estimators.get("csm")(gaussian, points)
+    torch.testing.assert_close(value.mean().detach(), -0.5 * (1 / v).sum(), rtol=1e-11, atol=0)
+    for gradient in gradients(value, gaussian):
+        assert float(gradient.norm()) < 1e-10
+
+
+def forgotten_leaf(model, x):
+    """The wrong one: contexts and coordinates from the same leaf."""
+    x = x.detach().requires_grad_(True)
+    s = model.conditional_score(model.context(x), x)
+    (g,) = torch.autograd.grad(s.sum(), x, create_graph=True)
+    return (0.5 * s**2 + g).sum(-1)
+
+
+def test_the_version_that_forgets_the_separate_leaf_is_biased(gaussian):
+    """By the sum of all ∂s_d/∂x_e with e < d: Σ β_de/v_d for the Gaussian, in its θ-gradient too."""
+    x = torch.randn(7, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    right, wrong = estimators.get("csm")(gaussian, x), forgotten_leaf(gaussian, x)
+    slopes, v, _ = (p.detach() for p in gaussian.parameters())
+    off_diagonal = (slopes / v[:, None]).sum()
+    torch.testing.assert_close((wrong - right).detach(), off_diagonal.expand(7))
+    assert abs(float(off_diagonal)) > 0.1
+    difference = gradients(wrong, gaussian)[0] - gradients(right, gaussian)[0]
+    torch.testing.assert_close(difference, torch.tril((1 / v)[:, None].expand(5, 5), -1))
+
+
+def test_the_battery_refuses_the_forgotten_leaf(monkeypatch):
+    monkeypatch.setattr(estimators.registry, "_estimators", dict(estimators.registry._estimators))
+
+    def forgetful(model, x):
+        """Composite score matching without the leaf of its own.
+
+        L(x) = Σ_d [ ½ s_d² + Σ_e ∂s_e/∂x_d ].
+        """
+        return forgotten_leaf(model, x)
+
+    register = estimators.register(
+        "forgetful", quantity="score_matching", needs="conditional_scores", target="csm", source="nobody"
+    )
+    register(forgetful)
+    with pytest.raises(AssertionError, match="unbiased"):
+        testing.check("forgetful", only=("unbiased",))
+
+
+def test_points_that_require_gradients_get_them_through_context_and_coordinates():
+    model = Conditionals(4).double()
+    x = torch.randn(3, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(2)).requires_grad_(True)
+    (ours,) = torch.autograd.grad(estimators.get("csm")(model, x).sum(), x)
+    brute = 0.0
+    s = model.conditional_score(model.context(x), x)
+    for d in range(4):
+        (row,) = torch.autograd.grad(s[:, d].sum(), x, create_graph=True)
+        brute = brute + (0.5 * s[:, d] ** 2 + row[:, d]).sum()
+    (theirs,) = torch.autograd.grad(brute, x)
+    torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("broken", ["context", "conditional_score"])
+def test_results_of_another_shape_are_refused(broken):
+    model = Conditionals(4)
+    original = getattr(model, broken)
+    setattr(model, broken, lambda *args: original(*args).unsqueeze(-1))
+    with pytest.raises(ValueError, match=broken):
+        estimators.get("csm")(model, torch.zeros(2, 4))
