@@ -5,7 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,6 +15,19 @@ from reports.frames import rows as store_rows
 from reports.frames.points import points
 from reports.palette import marks
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+ASV = click.option(
+    "--asv", default=".asv/results", show_default=True, metavar="DIR", help="asv's results, for the history"
+)
+HISTORY = click.option(
+    "--history",
+    "further",
+    multiple=True,
+    metavar="STORE",
+    help="a further store, or a folder of them, for the history; may be repeated",
+)
 STORE = click.option("--store", default="results/bench.sqlite", show_default=True, help="the store to read")
 
 
@@ -37,15 +52,19 @@ def main() -> None:
 @STORE
 @click.option("--out", default="reports/html", show_default=True, help="the folder to write")
 @click.option("--plugin", "plugins", multiple=True, metavar="FILE", help="a file of estimators, for what they declare")
-def build(store: str, out: str, plugins: tuple[str, ...]) -> None:
+@ASV
+@HISTORY
+def build(store: str, out: str, plugins: tuple[str, ...], asv: str, further: tuple[str, ...]) -> None:
     """Write the offline report."""
     from bench.sweep.plugins import load_plugin
+    from reports.frames.history import history, load_rows
     from reports.pages.build import build as write
 
     with _usage():
         for file in plugins:
             load_plugin(file)
-        index = write(store_rows.load(store), out, store, store_rows.load_runs(store))
+        followed = history(load_rows([store, *further]), asv)
+        index = write(store_rows.load(store), out, store, store_rows.load_runs(store), followed)
     click.echo(f"report: {index.resolve()}")
 
 
@@ -55,18 +74,31 @@ def build(store: str, out: str, plugins: tuple[str, ...]) -> None:
 @click.option("--format", "format_", type=click.Choice(["svg", "pdf", "png"]), default="svg", show_default=True)
 @click.option("--out", default=None, help="the file to write; by default NAME.FORMAT in reports/html/figures")
 @click.option("--where", multiple=True, metavar="COLUMN=VALUE", help="keep the rows with this value; may be repeated")
-def figure(name: str, store: str, format_: str, out: str | None, where: tuple[str, ...]) -> None:
+@ASV
+@HISTORY
+def figure(
+    name: str, store: str, format_: str, out: str | None, where: tuple[str, ...], asv: str, further: tuple[str, ...]
+) -> None:
     """Write the figure NAME for print."""
+    from reports.figures import history as over_commits
     from reports.figures.catalogue import FIGURES
+    from reports.frames.history import history, load_rows
     from reports.frames.slice import keep
 
-    if name not in FIGURES:
-        raise click.UsageError(f"no figure called {name!r}; there are {', '.join(FIGURES)}")
+    drawn: Figure
+    if name not in (*FIGURES, over_commits.NAME):
+        raise click.UsageError(f"no figure called {name!r}; there are {', '.join((*FIGURES, over_commits.NAME))}")
     with _usage():
-        frame = keep(points(store_rows.load(store)), where)
+        if name == over_commits.NAME:
+            followed = history(load_rows([store, *further]), asv)
+            followed = replace(followed, rows=keep(followed.rows, where))
+            drawn = over_commits.on_paper(followed, marks(followed.rows["estimator"]))
+        else:
+            frame = keep(points(store_rows.load(store)), where)
+            drawn = FIGURES[name].on_paper(frame, marks(frame["estimator"]))
     path = Path(out or f"reports/html/figures/{name}.{format_}")
     path.parent.mkdir(parents=True, exist_ok=True)
-    FIGURES[name].on_paper(frame, marks(frame["estimator"])).savefig(path, format=format_)
+    drawn.savefig(path, format=format_)
     click.echo(f"figure: {path.resolve()}")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +50,16 @@ class Reader:
     def rows(self, finished_only: bool = False) -> Iterator[dict[str, Any]]:
         """All rows in the order they were first written, as Python values; memory does not grow with their number."""
         return self._where("finished = 1" if finished_only else "1")
+
+    def matching(self, at: Mapping[str, str | int]) -> list[dict[str, Any]]:
+        """The finished rows whose columns have these values; only they are decoded."""
+        unknown = set(at) - set(TYPES)
+        if unknown:
+            raise ValueError(f"no column called {', '.join(sorted(unknown))}")
+        condition = " AND ".join(["finished = 1", *(f'"{name}" = ?' for name in at)])
+        with clear_errors(self.path):
+            command = f"SELECT {NAMES} FROM rows WHERE {condition} ORDER BY id"
+            return [decoded(row) for row in self._connection.execute(command, tuple(at.values()))]
 
     def blocks(self, finished_only: bool = False) -> Iterator[list[tuple[Any, ...]]]:
         """All rows as SQLite keeps them (JSON as text, truth as 0 and 1), some thousand at a time."""

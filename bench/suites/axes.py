@@ -81,7 +81,10 @@ MODEL = "mlp"
 
 @dataclass(frozen=True)
 class Grid:
-    """The numeric axes of one quantity, and the problem they are measured on."""
+    """The numeric axes of one quantity, and the problem they are measured on.
+
+    Width and batch are no axes, so they are the same in every preset: asv files a value under its parameters alone.
+    """
 
     dims: tuple[int, ...]
     depths: tuple[int, ...]
@@ -94,10 +97,10 @@ class Grid:
 
 PRESETS: dict[str, dict[str, Grid]] = {
     "smoke": {
-        "score_matching": Grid((16,), (2,), (2,), estimators=5, width=32, batch=16, draws=16),
-        "laplacian": Grid((16,), (2,), (2,), estimators=4, width=32, batch=16, draws=16),
-        "directional": Grid((16,), (2,), (3,), estimators=3, width=32, batch=16),
-        "log_likelihood": Grid((16,), (1,), (0,), width=32, batch=16),
+        "score_matching": Grid((16,), (2,), (2,), estimators=5, draws=16),
+        "laplacian": Grid((16,), (2,), (2,), estimators=4, draws=16),
+        "directional": Grid((16,), (2,), (3,), estimators=3),
+        "log_likelihood": Grid((16,), (1,), (0,)),
     },
     "default": {
         "score_matching": Grid((16, 196), (2, 8), (2,)),

@@ -91,7 +91,7 @@ class Report:
 
     def setup(self) -> None:
         """Whether it can be drawn."""
-        for name in ("altair", "jinja2", "pandas", "matplotlib"):
+        for name in ("altair", "asv", "jinja2", "matplotlib", "pandas", "vl_convert"):
             if importlib.util.find_spec(name) is None:
                 raise NotImplementedError(f"{name} is not installed here")
 

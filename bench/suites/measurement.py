@@ -95,8 +95,8 @@ def row(path: str, quantity: str, estimator: str, dim: int, depth: int, order: i
     A store holds more than one where the method, torch, the problems or a preset's draws changed since.
     """
     grid = axes.PRESETS[axes.PRESET][quantity]
-    at = {"quantity": quantity, "estimator": estimator, "dim": dim, "depth": depth, "order": order}
-    at |= {"width": grid.width, "batch": grid.batch}
+    at: dict[str, str | int] = {"quantity": quantity, "estimator": estimator, "width": grid.width, "batch": grid.batch}
+    at |= {"dim": dim, "depth": depth, "order": order}
     with Store(path, must_exist=True) as store:
-        found = [r for r in store.rows(finished_only=True) if all(r[name] == value for name, value in at.items())]
+        found = store.matching(at)
     return max(reversed(found), key=lambda r: r["started_at"] or "", default=None)  # of equal ones, the last written

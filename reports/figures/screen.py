@@ -20,6 +20,7 @@ SETTINGS: Mapping[str, Any] = {
     "x_domain": [1, 10],
     "y_domain": [1, 10],
     "x_ticks": [1, 10],
+    "x_labels": [],
     "y_ticks": [1, 10],
     "names": [],
     "colours": [],
@@ -27,6 +28,7 @@ SETTINGS: Mapping[str, Any] = {
 }
 INK, QUIET, FAINT = "#1f2933", "#52606d", "#e4e7eb"
 _LABEL = (
+    "{a}_unit == 'commit' ? x_labels[datum.value] : "
     "{a}_unit == 'error' ? (datum.value >= 0.000999 ? format(100 * datum.value, '~r') + ' %' : "
     "datum.value <= 0 ? '0' : format(datum.value, '.0e')) : "
     "{a}_unit == '' ? format(datum.value, '~r') : replace(format(datum.value, '~s'), /([a-zµ]*)$/i, ' $1') + {a}_unit"

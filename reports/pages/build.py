@@ -8,9 +8,13 @@ from typing import Any
 
 import pandas as pd
 
+from reports.frames.history import History
+from reports.frames.history import history as history_of
 from reports.frames.points import points
 from reports.pages import script
 from reports.pages.estimator import estimator_page, page_of
+from reports.pages.history import PAGE as HISTORY_PAGE
+from reports.pages.history import history_page
 from reports.pages.index import index_page
 from reports.palette import marks
 
@@ -19,8 +23,16 @@ class EmptyStoreError(ValueError):
     """There is nothing to report; the message is one line."""
 
 
-def build(rows: pd.DataFrame, out: str | Path, store: str = "", runs: Sequence[Mapping[str, Any]] = ()) -> Path:
-    """Write index.html, a page for each estimator, report.js and report.css into `out`.
+def build(
+    rows: pd.DataFrame,
+    out: str | Path,
+    store: str = "",
+    runs: Sequence[Mapping[str, Any]] = (),
+    history: History | None = None,
+) -> Path:
+    """Write index.html, history.html, a page for each estimator, report.js and report.css into `out`.
+
+    Without a `history`, that of the rows is shown.
 
     Returns:
         The path of index.html.
@@ -35,6 +47,7 @@ def build(rows: pd.DataFrame, out: str | Path, store: str = "", runs: Sequence[M
     frame = points(rows)
     index = folder / "index.html"
     _write(index, index_page(frame, store, runs))
+    _write(folder / HISTORY_PAGE, history_page(history_of(rows) if history is None else history))
     for name, mark in marks(str(name) for name in frame["estimator"]).items():
         _write(folder / page_of(name), estimator_page(name, frame, mark))
     (folder / "report.js").write_text(script.script(), encoding="utf-8")

@@ -32,12 +32,14 @@ ORDER = (
     "figures/step_size.js",
     "figures/memory.js",
     "figures/outcomes.js",
+    "figures/history.js",
     "verdict_table.js",
     "exponents.js",
     "compare.js",
     "quality.js",
     "raw_table.js",
     "main.js",
+    "history.js",
 )
 
 

@@ -42,6 +42,17 @@ def test_every_preset_asks_every_question(preset):
         assert all(axes.parameters(quantity, preset))
 
 
+def test_one_label_is_one_problem_in_every_preset():
+    for quantity in axes.ESTIMATORS:  # asv files a value under estimator, dim, depth and order, whatever the preset
+        problems = {(grids[quantity].width, grids[quantity].batch) for grids in axes.PRESETS.values()}
+        assert len(problems) == 1
+
+
+def test_the_environment_holds_what_the_report_is_drawn_with():
+    required = json.loads((ROOT / "asv.conf.json").read_text())["matrix"]["req"]
+    assert {"altair", "asv", "jinja2", "matplotlib", "pandas", "vl-convert-python"} <= set(required)
+
+
 def test_an_unknown_preset_is_refused():
     done = _python("import bench.suites.axes", BENCH_PRESET="defualt")
     assert done.returncode == 1

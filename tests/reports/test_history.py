@@ -1,0 +1,244 @@
+"""History: order of commits, series that are never joined, asv's own steps, and what cannot be read."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+
+import pytest
+
+from bench.store import Store
+from reports.figures import history as figure
+from reports.frames.commits import in_order
+from reports.frames.history import history, load_rows
+from reports.frames.rows import from_rows
+from reports.frames.steps import steps
+from reports.pages.history import history_page
+from reports.palette import marks
+from tests.reports.history_results import COMMITS, rows_of_commits, write_asv_results
+from tests.reports.hostile_rows import NAMES, hostile_rows
+from tests.reports.test_commands import run
+
+
+@pytest.fixture(scope="module")
+def asv(tmp_path_factory):
+    return write_asv_results(tmp_path_factory.mktemp("asv"))
+
+
+@pytest.fixture(scope="module")
+def followed(asv):
+    return history(from_rows(rows_of_commits() + rows_of_commits("loud", 3.0)), asv, ())
+
+
+def named(found, **at):
+    """(estimator, word, place of the last old commit, place of the first new one) of the steps there."""
+    for name, value in at.items():
+        found = found[found[name] == value]
+    return {tuple(row) for row in found[["estimator", "word", "before", "after"]].itertuples(index=False)}
+
+
+def test_the_planted_steps_are_named_on_each_machine_and_nothing_else(followed):
+    found = steps(followed.rows)
+    for machine in ("store: Quiet CPU, 8 cores", "store: Loud CPU, 2 cores"):
+        here = found[found["machine"] == machine]
+        assert named(here, measure="time_step_s") == {("ssm", "slower", 2, 3)}
+        assert named(here, measure="peak_step_bytes") == {("taylor_ssm", "heavier", 4, 5)}
+        assert named(here, measure="grad_bias") == {("fd_ssm", "more biased", 3, 4)}
+        assert set(here["measure"]) == {"time_step_s", "time_value_s", "peak_step_bytes", "grad_bias"}
+    step = found[(found["measure"] == "peak_step_bytes")].iloc[0]
+    assert (step["old"], step["new"], step["lasts"]) == (1e6, 1.1e6, 2)
+    assert step["change"] == pytest.approx(0.1)
+    assert found[found["measure"] == "grad_bias"]["change"].max() == pytest.approx(0.25)
+
+
+def test_asv_results_are_read_with_their_interval_and_never_joined_with_a_store(followed):
+    rows = followed.rows[followed.rows["source"] == "asv"]
+    first = rows[(rows["estimator"] == "ssm") & (rows["measure"] == "time_step_s")].iloc[0]
+    assert (first["value"], first["low"], first["high"]) == (2e-3, 0.99 * 2e-3, 1.01 * 2e-3)
+    assert (first["quantity"], first["dim"], first["depth"], first["order"]) == ("score_matching", 64, 2, 2)
+    failed = rows[(rows["estimator"] == "fd_ssm") & (rows["measure"] == "time_step_s") & (rows["place"] == 0)].iloc[0]
+    assert failed["outcome"] == "failed" and math.isnan(failed["value"])
+    flops = rows[rows["measure"] == "flops_step"]
+    assert set(flops["place"]) == set(range(1, 7))  # n/a at the first commit
+    unresolved = rows[(rows["measure"] == "grad_bias") & (rows["place"] == 1)]
+    assert not unresolved["resolved"].any()
+    assert named(steps(rows), measure="time_step_s") == {("ssm", "slower", 2, 3)}
+    assert all(len(set(group["machine"])) == 1 for _, group in followed.rows.groupby("series"))
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"torch_version": "2.12.0"}, "torch 2.12.0"),
+        ({"method_version": "2"}, "method 2"),
+        ({"machine": json.dumps({"cpu": "Quiet CPU", "cores_logical": 8, "governor": "powersave"})}, "(2)"),
+    ],
+)
+def test_another_environment_or_way_of_measuring_is_another_series(change, told):
+    rows = [row for row in rows_of_commits() if row["estimator"] == "ssm"]
+    rows = [row | change if place >= 3 else row for place, row in enumerate(rows)]  # exactly where it got slower
+    followed = history(from_rows(rows), None, ())
+    times = followed.rows[followed.rows["measure"] == "time_step_s"]
+    assert times.groupby("series")["place"].apply(list).tolist() == [[0, 1, 2], [3, 4, 5, 6]]
+    assert any(told in machine for machine in times["machine"])
+    assert times["machine"].nunique() == 2
+    assert steps(followed.rows).empty
+
+
+def test_two_settings_of_one_estimator_are_two_series():
+    rows = [row for row in rows_of_commits() if row["estimator"] == "ssm"]
+    others = [row | {"key": row["key"] + "x", "options": {"probes": 4}, "probes": 4} for row in rows]
+    followed = history(from_rows(rows + others), None, ())
+    times = followed.rows[followed.rows["measure"] == "time_step_s"]
+    assert set(times["label"]) == {"ssm (M=1)", "ssm (M=4)"}
+    assert times["series"].nunique() == 2
+
+
+def test_a_step_within_the_intervals_or_below_the_floor_is_not_named():
+    rows = [row for row in rows_of_commits() if row["estimator"] == "ssm"]
+    wide = [r | {"time_step_low_s": 1e-3, "time_step_high_s": 4e-3} for r in rows]
+    assert named(steps(history(from_rows(wide), None, ()).rows), measure="time_step_s") == set()
+    small = [r | {"time_value_s": None, "peak_step_bytes": 10**6 + 9000 * (k > 3)} for k, r in enumerate(rows)]
+    assert named(steps(history(from_rows(small), None, ()).rows), measure="peak_step_bytes") == set()
+    more = [r | {"peak_step_bytes": 10**6 + 11000 * (k > 3)} for k, r in enumerate(rows)]
+    assert named(steps(history(from_rows(more), None, ()).rows), measure="peak_step_bytes") == {
+        ("ssm", "heavier", 3, 4)
+    }
+
+
+def test_commits_stand_in_git_order_where_git_knows_them_and_by_date_elsewhere(tmp_path):
+    def git(*arguments):
+        identity = ["-c", "user.name=t", "-c", "user.email=t@example.invalid"]
+        return subprocess.run(
+            ["git", "-C", str(tmp_path), *identity, *arguments], check=True, capture_output=True, text=True
+        ).stdout.strip()
+
+    git("init", "-q", "-b", "main")
+    names = []
+    for subject in ("first", "second\tof <b>two</b>"):
+        git("commit", "-q", "--allow-empty", "-m", subject)
+        names.append(git("rev-parse", "HEAD"))
+    later_first = {names[1]: 10.0, names[0]: 20.0, names[0] + "+": 30.0}
+    found = in_order(later_first, [tmp_path])
+    assert [commit.name for commit in found] == [names[0], names[0] + "+", names[1]]
+    assert found[2].subject == "second\tof <b>two</b>"
+    assert found[1].short == names[0][:8] + "+"
+    assert [commit.name for commit in in_order(later_first, [])] == [names[1], names[0], names[0] + "+"]
+    assert [commit.name for commit in in_order({"b": math.nan, "a": 1e9}, [tmp_path / "no"])] == ["a", "b"]
+
+
+def test_rows_without_a_commit_are_counted_and_no_results_are_one_remark(tmp_path):
+    rows = from_rows([row | {"commit": None} for row in rows_of_commits()])
+    followed = history(rows, tmp_path, ())
+    assert followed.rows.empty
+    assert followed.remarks == [
+        f"There are no asv results of our sweep in {tmp_path}; `make asv` makes them.",
+        "21 rows of the stores name no commit and are left out.",
+    ]
+    page = history_page(followed)
+    assert "No commit was measured yet" in page
+    figure.on_paper(followed, {})
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{", '{"version": 2}', '{"version": 2, "results": 3}', None], ids=lambda c: str(c)[:12]
+)
+def test_a_file_that_is_not_asvs_is_named_and_the_rest_is_read(tmp_path, content):
+    folder = write_asv_results(tmp_path)
+    bad = folder / "lab" / "0bad.json"
+    if content is None:  # a results file whose parameters are code
+        text = (folder / "lab" / f"{COMMITS[0][:8]}-virtualenv-py3.11-torch2.13.0.json").read_text()
+        content = text.replace("\"'ssm'\"", "\"__import__('os')\"").replace(COMMITS[0], "0" * 40)
+    bad.write_text(content)
+    followed = history(from_rows([]), folder, ())
+    assert len(followed.remarks) == 1 and followed.remarks[0].startswith("0bad.json is not asv's")
+    assert [commit.name for commit in followed.commits] == COMMITS
+
+
+def test_the_print_figure_and_its_selection(followed, tmp_path, asv):
+    drawn = figure.on_paper(followed, marks(followed.rows["estimator"]))
+    axes = drawn.axes[0]
+    assert [label.get_text() for label in axes.get_xticklabels()] == [commit[:8] for commit in COMMITS]
+    path = tmp_path / "store.sqlite"
+    with Store(path) as store:
+        store.put_many((row, True) for row in rows_of_commits())
+    out = tmp_path / "history.svg"
+    arguments = ["--store", path, "--asv", asv, "--out", out]
+    assert run("figure", "history", *arguments, "--where", "measure=peak_step_bytes").exit_code == 0
+    assert "Peak memory (B)" in out.read_text()
+    missing = run("figure", "history", *arguments, "--where", "measure=speed")
+    assert missing.exit_code == 2 and "no row is left" in missing.output
+
+
+def test_build_reads_further_stores_and_asv_and_links_the_page(tmp_path, asv):
+    stores = tmp_path / "stores"
+    stores.mkdir()
+    for place in (0, 6):
+        with Store(stores / f"{place}.sqlite") as store:
+            store.put_many((row, True) for row in rows_of_commits() if row["commit"] == COMMITS[place])
+    arguments = ["--store", stores / "6.sqlite", "--out", tmp_path / "html"]
+    assert run("build", *arguments, "--asv", asv, "--history", stores).exit_code == 0
+    page = (tmp_path / "html" / "history.html").read_text()
+    assert COMMITS[0][:8] in page and "asv: lab" in page and "slower" in page
+    assert 'href="history.html"' in (tmp_path / "html" / "index.html").read_text()
+    assert run("build", *arguments, "--asv", tmp_path / "none").exit_code == 0
+    page = (tmp_path / "html" / "history.html").read_text()
+    assert "There are no asv results" in page and "There is one commit so far" in page
+    assert run("build", *arguments, "--history", tmp_path / "missing.sqlite").exit_code == 2
+    assert len(load_rows([stores, stores / "0.sqlite"])) == 6  # each store once
+
+
+def test_what_comes_from_a_file_is_escaped(tmp_path):
+    names = {name[:200]: [1e-3] * 7 for name in NAMES if "\u0000" not in name and "\ud800" not in name}
+    folder = write_asv_results(tmp_path, names=names)
+    rows = from_rows(row | {"commit": f"<script>{k % 3}</script>"} for k, row in enumerate(hostile_rows()))
+    page = history_page(history(rows, folder, ()))
+    assert "<script>window" not in page and "<img" not in page and "<b>bold" not in page and "<script>0" not in page
+    assert page.count("<script") == 3
+
+
+@pytest.mark.browser
+def test_the_page_draws_filters_and_tells_the_steps(followed, rows, open_page, tmp_path):
+    from reports.pages.build import build
+
+    build(rows, tmp_path, history=followed)
+    page = open_page(tmp_path / "history.html")
+    page.wait_for_selector("figure[data-figure=history][data-drawn=yes]")
+    assert re_digits(page.locator("figure .plot").get_attribute("aria-label"))
+    page.select_option("[data-facet=setting]", "mlp")
+    assert page.evaluate("window.report.state.values.measure") == "time_step_s"
+    points = page.evaluate("window.report.views.history.data('points')")
+    assert {p["machine"] for p in points} == {"store: Quiet CPU, 8 cores", "store: Loud CPU, 2 cores"}
+    assert len({p["series"] for p in points}) == 6
+    assert [p["outcome"] for p in points if p["failed"]] == ["timeout", "timeout"]
+    assert len(page.evaluate("window.report.views.history.data('guides')")) == 2
+    assert "ssm is slower" in page.locator("figure .told").inner_text()
+    page.select_option("[data-facet=machine]", "store: Quiet CPU, 8 cores")
+    page.select_option("[data-facet=measure]", "grad_bias")
+    page.select_option("[data-facet=estimator]", "fd_ssm")
+    points = page.evaluate("window.report.views.history.data('points')")
+    assert [p["open"] for p in points if not p["failed"]] == [True] * 3 + [False] * 3
+    with page.expect_download() as waiting:
+        page.locator("figure details.data summary").click()
+        page.locator("figure details.data button").click()
+    assert waiting.value.path().read_text().splitlines()[0].startswith("commit,date,estimator,label,machine")
+    page.locator("#steps a", has_text="taylor_ssm").first.click()
+    assert page.evaluate("window.report.state.values.estimator") == "taylor_ssm"
+    page.locator("figure").screenshot(path=tmp_path / "history.png")
+
+
+@pytest.mark.browser
+def test_hostile_names_do_nothing_on_the_page(open_page, tmp_path):
+    from reports.pages.build import build
+
+    rows = from_rows(row | {"commit": NAMES[k % 7][:60]} for k, row in enumerate(hostile_rows()))
+    build(rows, tmp_path)
+    page = open_page(tmp_path / "history.html")
+    page.wait_for_selector("figure[data-drawn=yes]")
+    assert page.evaluate("window.harmed") is None
+    assert page.evaluate("document.body.scrollWidth <= innerWidth + 1")
+
+
+def re_digits(text):
+    return any(letter.isdigit() for letter in text)
