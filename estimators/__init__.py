@@ -9,6 +9,7 @@
 import importlib
 import pkgutil
 
+from estimators.cost import Cost as Cost
 from estimators.estimator import Estimator as Estimator
 from estimators.registry import get as get
 from estimators.registry import load_file as load_file
@@ -25,4 +26,4 @@ for _room in (
     for _module in pkgutil.iter_modules(_package.__path__):
         importlib.import_module(f"estimators.{_room}.{_module.name}")
 
-__all__ = ["Estimator", "get", "load_file", "names", "register"]
+__all__ = ["Cost", "Estimator", "get", "load_file", "names", "register"]

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from estimators import arguments, protocols
+from estimators.cost import Cost
 
 QUANTITIES = ("directional", "laplacian", "score_matching", "log_likelihood")
 BIASES = ("none", "vanishing", "fixed")
@@ -52,6 +53,7 @@ class Estimator:
         target: what it converges to (see ``TARGETS``).
         pair: an unbiased estimator that draws the same probes from the same generator state.
         needs: the smallest protocol it works on (``estimators.protocols.NEEDS``).
+        cost: passes and memory, as functions of D, depth, T and M; None where nobody declared them.
         tags: free words, for filters.
         source: authors, year, title, equation.
         formula: the second paragraph of the docstring.
@@ -74,6 +76,7 @@ class Estimator:
     source: str
     formula: str
     origin: str = "estimators"
+    cost: Cost | None = None
     __doc__: str = field(default="", repr=False)
 
     @property

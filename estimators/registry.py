@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Literal
@@ -13,6 +13,7 @@ from typing import Any, Literal
 from torch import Tensor
 
 from estimators.arguments import close_matches
+from estimators.cost import Cost
 from estimators.estimator import (
     BIASES,
     DEFAULT_ORDERS,
@@ -43,6 +44,7 @@ def register(
     pair: str | None = None,
     needs: str = "function",
     orders: Iterable[int] | Literal["any"] | None = None,
+    cost: Cost | None = None,
     tags: Iterable[str] = (),
 ) -> Callable[[Callable[..., Tensor]], Estimator]:
     """Register a function as the estimator ``name``; see `Estimator` for what each fact means.
@@ -72,6 +74,7 @@ def register(
             raise ValueError(f"{name}: a vanishing bias, and only that, declares step and bias_order")
         if step is not None and step not in options:
             raise ValueError(f"{name}: step {step!r} is none of its options" + close_matches(step, options))
+        _check_cost(name, cost, options, (1, 2, 3, 4) if chosen == "any" else chosen)
         if name in _estimators:
             raise ValueError(f"an estimator called {name!r} is registered already, by {_estimators[name].origin}")
         estimator = Estimator(
@@ -87,6 +90,7 @@ def register(
             target=target,
             pair=pair,
             needs=needs,
+            cost=cost,
             tags=tuple(tags),
             source=source,
             formula=formula_from_docstring(function),
@@ -181,3 +185,14 @@ def _load_entry_points() -> None:
 def _allowed(name: str, fact: str, word: str, allowed: tuple[str, ...]) -> None:
     if word not in allowed:
         raise ValueError(f"{name}: {fact} has to be one of {', '.join(allowed)}; got {word!r}")
+
+
+def _check_cost(name: str, cost: Any, options: Mapping[str, Any], orders: tuple[int, ...]) -> None:
+    if cost is None:
+        return
+    if not isinstance(cost, Cost):
+        raise ValueError(f"{name}: cost has to be an estimators.Cost; got {cost!r}")
+    try:
+        cost.check(options, orders)
+    except ValueError as error:
+        raise ValueError(f"{name}: cost: {error}") from None

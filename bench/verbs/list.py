@@ -52,6 +52,7 @@ def _facts(estimator: Estimator) -> dict[str, Any]:
         "orders": estimator.orders if estimator.orders == "any" else list(estimator.orders),
         "options": dict(estimator.options),
         "pair": estimator.pair,
+        "cost": estimator.cost.written() if estimator.cost else None,
         "tags": list(estimator.tags),
         "source": estimator.source,
         "formula": estimator.formula,

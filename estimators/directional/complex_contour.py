@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from estimators.cost import Cost
 from estimators.holomorphic import complex_points, continued
 from estimators.registry import register
 
@@ -18,6 +19,7 @@ from estimators.registry import register
     bias="vanishing",
     step="eps",
     bias_order=16,
+    cost=Cost("points/2 + 1", memory="points (D + 2 W)", step_memory="points (D + 2 L W)"),
     tags=("complex-step", "function-values"),
     source="Lyness, Moler (1967), Numerical Differentiation of Analytic Functions",
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from estimators.cost import Cost
 from estimators.holomorphic import complex_points, complex_step_length, continued
 from estimators.registry import register
 from estimators.reverse import gradient
@@ -17,6 +18,7 @@ from estimators.reverse import gradient
     bias="vanishing",
     step="eps",
     bias_order=2,
+    cost=Cost("T", memory="D + 2 L W", step_memory="D + 2 L W"),
     tags=("complex-step",),
     source="Squire, Trapp (1998), Using Complex Variables to Estimate Derivatives of Real Functions",
 )

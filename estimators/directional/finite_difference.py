@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from estimators.cost import Cost
 from estimators.directional.difference_scheme import vandermonde
 from estimators.registry import register
 
@@ -15,6 +16,7 @@ from estimators.registry import register
     bias="vanishing",
     step="eps",
     bias_order=2,
+    cost=Cost("T + 1 + 2 extra", memory="(T + 1 + 2 extra) (D + W)", step_memory="(T + 1 + 2 extra) (D + L W)"),
     tags=("finite-difference", "function-values"),
     source="Pang, Xu, Li, Song, Ermon, Zhu (2020), Efficient Learning of Generative Models via Finite-Difference Score "
     "Matching, Theorem 1",

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from estimators.cost import Cost
 from estimators.registry import register
 
 
@@ -12,6 +13,7 @@ from estimators.registry import register
     "nested_forward",
     quantity="directional",
     orders="any",
+    cost=Cost("3^T", step_passes="2 3^T + 2^T", memory="2^T W", step_memory="3^T L W"),
     tags=("forward-mode", "nested", "torch.func"),
     source="Griewank, Walther (2008), Evaluating Derivatives, 2nd ed., ch. 3 (forward mode); torch.func.jvp, nested",
 )

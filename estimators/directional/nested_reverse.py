@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from estimators.cost import Cost
 from estimators.registry import register
 from estimators.reverse import gradient
 
@@ -11,6 +12,7 @@ from estimators.reverse import gradient
     "nested_reverse",
     quantity="directional",
     orders="any",
+    cost=Cost("2^T", memory="2^T L W", step_memory="2^T L W"),
     tags=("reverse-mode", "nested"),
     source="Griewank, Walther (2008), Evaluating Derivatives, 2nd ed., ch. 3 (reverse mode); nesting is folklore",
 )

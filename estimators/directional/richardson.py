@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from estimators.cost import Cost
 from estimators.directional.difference_scheme import extrapolated
 from estimators.registry import register
 
@@ -15,6 +16,9 @@ from estimators.registry import register
     bias="vanishing",
     step="eps",
     bias_order=4,
+    cost=Cost(
+        "T + 1 + 2 (levels - 1) ceil(T/4)", memory="levels (T + 1) (D + W)", step_memory="levels (T + 1) (D + L W)"
+    ),
     tags=("finite-difference", "function-values"),
     source="Richardson (1911), The approximate arithmetical solution by finite differences of physical problems",
 )

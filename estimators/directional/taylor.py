@@ -4,6 +4,7 @@ import math
 
 from torch import Tensor
 
+from estimators.cost import Cost
 from estimators.registry import register
 from estimators.taylor import along
 
@@ -11,6 +12,7 @@ from estimators.taylor import along
 @register(
     "taylor",
     quantity="directional",
+    cost=Cost("T + 1", memory="(T + 1) (D + 2 W)", step_memory="(T + 1) (D + 2 L W)"),
     tags=("taylor-mode",),
     source="Griewank, Walther (2008), Evaluating Derivatives, 2nd ed., ch. 13, tables 13.1-13.2",
 )

@@ -2,6 +2,7 @@
 
 from torch import Tensor, nn
 
+from estimators.cost import Cost
 from estimators.laplacian.layer_derivatives import Affine, Pointwise, layer_derivatives
 from estimators.registry import register
 
@@ -12,6 +13,7 @@ from estimators.registry import register
     needs="layers",
     bias="fixed",
     target="none",
+    cost=Cost("3", memory="D + (L + 4) W", step_memory="D + 4 L W"),
     tags=("layerwise", "deterministic"),
     source="Kingma, LeCun (2010), Regularized estimation of image statistics by score matching, section 3; Becker, "
     "LeCun (1988), Improving the Convergence of Back-Propagation Learning",

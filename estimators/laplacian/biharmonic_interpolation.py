@@ -5,6 +5,7 @@ import math
 import torch
 from torch import Tensor
 
+from estimators.cost import Cost
 from estimators.registry import register
 from estimators.taylor import along
 
@@ -13,6 +14,7 @@ from estimators.taylor import along
     "biharmonic_interpolation",
     quantity="laplacian",
     orders=(4,),
+    cost=Cost("3/2 (D + 1) (D + 2) + 2", memory="(D + 1) (D + 2) W", step_memory="(D + 1) (D + 2) L W"),
     tags=("taylor-mode", "cubature"),
     source="Griewank, Utke, Walther (2000), Evaluating higher derivative tensors by forward propagation of univariate "
     "Taylor series; directions: Mysovskikh's cubature of degree 5 on the sphere, in Stroud (1971), Approximate "

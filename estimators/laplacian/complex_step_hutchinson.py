@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from estimators import probes as probe_laws
+from estimators.cost import Cost
 from estimators.holomorphic import complex_points, complex_step_length, continued
 from estimators.registry import register
 from estimators.reverse import gradient
@@ -18,6 +19,7 @@ from estimators.reverse import gradient
     step="eps",
     bias_order=2,
     pair="hutchinson",
+    cost=Cost("2 M", memory="M (D + 2 L W)", step_memory="M (D + 2 L W)"),
     tags=("stochastic-trace", "complex-step"),
     source="Hutchinson (1989), with the product by a complex step: Squire, Trapp (1998), Using Complex Variables to "
     "Estimate Derivatives of Real Functions",

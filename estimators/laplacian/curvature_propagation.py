@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from estimators import probes as probe_laws
+from estimators.cost import Cost
 from estimators.laplacian.layer_derivatives import Affine, Pointwise, layer_derivatives
 from estimators.registry import register
 
@@ -16,6 +17,7 @@ FORMS = ("s", "tu")
     "curvature_propagation",
     quantity="laplacian",
     needs="layers",
+    cost=Cost("2 M + 2", memory="M max(2 D, 4 W) + L W", step_memory="M (D + 2 L W) + 2 L W"),
     tags=("stochastic-trace", "layerwise"),
     source="Martens, Sutskever, Swersky (2012), Estimating the Hessian by Back-propagating Curvature",
 )

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from estimators import probes as probe_laws
+from estimators.cost import Cost
 from estimators.difference_step import difference_step
 from estimators.registry import register
 
@@ -19,6 +20,7 @@ from estimators.registry import register
     step="eps",
     bias_order=2,
     pair="hutchinson",
+    cost=Cost("2 M + 1", memory="(2 M + 1) (D + W)", step_memory="(2 M + 1) (D + L W)"),
     tags=("stochastic-trace", "finite-difference", "function-values"),
     source="Hutchinson (1989), with the second derivative along the probe by a central difference",
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from estimators.cost import Cost
 from estimators.directional.difference_scheme import vandermonde
 from estimators.registry import register
 
@@ -15,6 +16,7 @@ from estimators.registry import register
     bias="vanishing",
     step="eps",
     bias_order=2,
+    cost=Cost("2 (1 + extra) D + 1", memory="D (D + W)", step_memory="D (D + L W)"),
     tags=("finite-difference", "function-values"),
     source="Abramowitz, Stegun (1964), Handbook of Mathematical Functions, 25.3.30: the cross-shaped difference",
 )
@@ -50,11 +52,15 @@ def fd_laplacian(
     """
     if not isinstance(extra, int) or extra < 0:
         raise ValueError(f"option extra has to be a whole number >= 0; got {extra!r}")
-    batch, dim = x.shape
-    rule = vandermonde(2, extra)
-    total = torch.zeros_like(x[:, 0])
-    for indices in torch.arange(dim, device=x.device).split(chunk or dim):
-        basis = torch.nn.functional.one_hot(indices, dim).to(x.dtype).repeat_interleave(batch, 0)
-        points = x.repeat(len(indices), 1)
-        total = total + rule.differentiate(f, points, basis, eps).view(-1, batch).sum(0)
+    scheme = vandermonde(2, extra)
+    step = scheme.default_step(x.dtype) if eps is None else eps
+    nodes = x.new_tensor([float(a) for a in scheme.nodes]).view(-1, 1, 1, 1) * step
+    weights = x.new_tensor([float(w) for w in scheme.weights]) / step**2
+    centre = f(x)
+    total = torch.zeros_like(centre)
+    for basis in torch.eye(x.shape[1], dtype=x.dtype, device=x.device).split(chunk or x.shape[1]):
+        displacement = nodes * basis.unsqueeze(1)  # (K, coordinates, 1, D)
+        points = torch.stack([x + displacement, x - displacement])
+        rises = f(points.flatten(0, -2)).view(points.shape[:-1]) - centre
+        total = total + weights @ rises.sum((0, 2))
     return total

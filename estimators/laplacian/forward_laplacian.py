@@ -5,6 +5,7 @@ import functools
 import torch
 from torch import Tensor
 
+from estimators.cost import Cost
 from estimators.registry import register
 from estimators.taylor.coordinates import over_coordinates
 
@@ -12,6 +13,7 @@ from estimators.taylor.coordinates import over_coordinates
 @register(
     "forward_laplacian",
     quantity="laplacian",
+    cost=Cost("min(D, W) + 2", memory="(min(D, W) + 2) W", step_memory="(min(D, W) + 2) L W"),
     tags=("taylor-mode", "forward-laplacian"),
     source="Li, Ye, Zhang, et al. (2024), A computational framework for neural network-based variational Monte Carlo "
     "with Forward Laplacian, Nature Machine Intelligence",

@@ -3,12 +3,14 @@
 import torch
 from torch import Tensor
 
+from estimators.cost import Cost
 from estimators.registry import register
 
 
 @register(
     "hessian_trace",
     quantity="laplacian",
+    cost=Cost("2 D + 4", step_passes="6 D + 10", memory="D (D + (L + 2) W)", step_memory="D (D + L W)"),
     tags=("exact", "torch.func", "forward-over-reverse"),
     source="torch.func.hessian (forward over reverse), PyTorch; the trace of its result",
 )

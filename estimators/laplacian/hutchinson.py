@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from estimators import probes as probe_laws
+from estimators.cost import Cost
 from estimators.protocols import leaf
 from estimators.registry import register
 from estimators.reverse import gradient, vector_jacobian
@@ -14,6 +15,7 @@ from estimators.reverse import gradient, vector_jacobian
 @register(
     "hutchinson",
     quantity="laplacian",
+    cost=Cost("2 M + 2", memory="M D + 2 L W", step_memory="M (D + L W)"),
     tags=("stochastic-trace", "reverse-mode"),
     source="Hutchinson (1989), A stochastic estimator of the trace of the influence matrix for Laplacian smoothing "
     "splines",

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from estimators import probes as probe_laws
+from estimators.cost import Cost
 from estimators.laplacian.hessian_products import HessianProducts
 from estimators.registry import register
 
@@ -13,6 +14,7 @@ from estimators.registry import register
 @register(
     "hutchpp",
     quantity="laplacian",
+    cost=Cost("2 M + 2", step_passes="14/3 M + 6", memory="M D + 2 L W", step_memory="M (D + L W)"),
     tags=("stochastic-trace", "variance-reduced", "reverse-mode"),
     source="Meyer, Musco, Musco, Woodruff (2021), Hutch++: Optimal Stochastic Trace Estimation, algorithm 1",
 )
@@ -64,6 +66,7 @@ def hutchpp(
     with torch.no_grad():
         sketch = product(s, detached=True).permute(1, 2, 0)  # (B, D, M/3)
         q, _ = torch.linalg.qr(sketch)  # orthonormal whatever the rank of the sketch
-        rest = g - torch.einsum("bdk,bek,mbe->mbd", q, q, g)
+        coordinates = torch.einsum("bdk,mbd->mbk", q, g)
+        rest = g - torch.einsum("bdk,mbk->mbd", q, coordinates)  # never q qᵀ, which is D × D a row
         basis = q.permute(2, 0, 1).contiguous()
     return (product(basis) * basis).sum((0, -1)) + (product(rest) * rest).sum((0, -1)) / third

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from estimators.cost import Cost
 from estimators.protocols import leaf
 from estimators.recompute import summed
 from estimators.registry import register
@@ -14,6 +15,12 @@ from estimators.reverse import gradient
 @register(
     "hvp_loop",
     quantity="laplacian",
+    cost=Cost(
+        "2 D + 2",
+        step_passes="[recompute] (8 D + 5 + 4 ceil(D/16)) + [recompute = False] (6 D + 6)",
+        memory="D + L W",
+        step_memory="(D - [recompute] max(0, D - 16)) (D + 2 L W)",
+    ),
     tags=("exact", "reverse-mode"),
     source="Pearlmutter (1994), Fast Exact Multiplication by the Hessian; one product for each coordinate",
 )

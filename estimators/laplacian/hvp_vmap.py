@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from estimators.cost import Cost
 from estimators.protocols import leaf
 from estimators.registry import register
 from estimators.reverse import gradient, vector_jacobian
@@ -13,6 +14,7 @@ from estimators.reverse import gradient, vector_jacobian
 @register(
     "hvp_vmap",
     quantity="laplacian",
+    cost=Cost("2 D + 2", memory="D (D + 2 (L + 2) W)", step_memory="D (D + 2 L W)"),
     tags=("exact", "reverse-mode"),
     source="Pearlmutter (1994), Fast Exact Multiplication by the Hessian; one product for each coordinate, batched",
 )

@@ -5,6 +5,7 @@ import functools
 import torch
 from torch import Tensor
 
+from estimators.cost import Cost
 from estimators.registry import register
 from estimators.taylor.coordinates import over_coordinates
 
@@ -13,6 +14,7 @@ from estimators.taylor.coordinates import over_coordinates
     "nested_forward_laplacian",
     quantity="laplacian",
     orders=(4,),
+    cost=Cost("(min(D, W) + 2)^2", memory="(min(D, W) + 2)^2 W", step_memory="(min(D, W) + 2)^2 L W"),
     tags=("taylor-mode", "forward-laplacian"),
     source="Dangel, Siebert, Zeinhofer, Walther (2025), Collapsing Taylor Mode Automatic Differentiation, appendix; "
     "Li, Ye, Zhang, et al. (2024), Forward Laplacian",

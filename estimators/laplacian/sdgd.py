@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from estimators import probes as probe_laws
+from estimators.cost import Cost
 from estimators.registry import register
 from estimators.taylor.coordinates import over_coordinates
 
@@ -13,6 +14,7 @@ from estimators.taylor.coordinates import over_coordinates
 @register(
     "sdgd",
     quantity="laplacian",
+    cost=Cost("min(M, W) + 2", memory="(min(M, W) + 2) W", step_memory="(min(M, W) + 2) L W"),
     tags=("taylor-mode", "trace", "coordinates"),
     source="Hu, Shukla, Karniadakis, Kawaguchi (2024), Tackling the Curse of Dimensionality with Physics-Informed "
     "Neural Networks",

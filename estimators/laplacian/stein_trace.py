@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from estimators import probes as probe_laws
+from estimators.cost import Cost
 from estimators.registry import register
 
 FORMS = ("antithetic", "one_sided")
@@ -17,6 +18,7 @@ FORMS = ("antithetic", "one_sided")
     bias="vanishing",
     step="sigma",
     bias_order=2,
+    cost=Cost("2 M + 1 - [form = one_sided] M", memory="(2 M + 1) (D + W)", step_memory="(2 M + 1) (D + L W)"),
     tags=("stochastic-trace", "zeroth-order", "function-values"),
     source="Stein (1981), Estimation of the Mean of a Multivariate Normal Distribution, lemma 1, applied twice",
 )

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from estimators import probes as probe_laws
+from estimators.cost import Cost
 from estimators.registry import register
 from estimators.taylor import along
 
@@ -17,6 +18,7 @@ LAWS = ("gaussian", "sphere")
     "stochastic_biharmonic",
     quantity="laplacian",
     orders=(4,),
+    cost=Cost("3 M + 2", memory="(3 M + 2) (D + 2 W)", step_memory="(3 M + 2) (D + 2 L W)"),
     tags=("taylor-mode", "trace"),
     source="Hu, Shi, Karniadakis, Kawaguchi (2024), Hutchinson Trace Estimation for high-dimensional and high-order "
     "Physics-Informed Neural Networks; Shi, Hu, Lin, Kawaguchi (2024), Stochastic Taylor Derivative Estimator",

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from estimators import probes as probe_laws
+from estimators.cost import Cost
 from estimators.registry import register
 from estimators.taylor import along
 
@@ -14,6 +15,7 @@ from estimators.taylor import along
     "taylor_hutchinson",
     quantity="laplacian",
     pair="hutchinson",
+    cost=Cost("M + 2", memory="(M + 2) (D + W)", step_memory="(M + 2) (D + L W)"),
     tags=("taylor-mode", "trace"),
     source="Hu, Shi, Karniadakis, Kawaguchi (2024), Hutchinson Trace Estimation for high-dimensional and high-order "
     "Physics-Informed Neural Networks; Shi, Hu, Lin, Kawaguchi (2024), Stochastic Taylor Derivative Estimator",

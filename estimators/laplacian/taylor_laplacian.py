@@ -5,6 +5,7 @@ import functools
 import torch
 from torch import Tensor
 
+from estimators.cost import Cost
 from estimators.registry import register
 from estimators.taylor import along
 
@@ -12,6 +13,7 @@ from estimators.taylor import along
 @register(
     "taylor_laplacian",
     quantity="laplacian",
+    cost=Cost("2 D + 1", memory="(2 D + 1) (D + 2 W)", step_memory="(2 D + 1) (D + 2 L W)"),
     tags=("taylor-mode",),
     source="Griewank, Walther (2008), Evaluating Derivatives, 2nd ed., ch. 13; as 'standard Taylor mode' in Dangel, "
     "Siebert, Zeinhofer, Walther (2025), Collapsing Taylor Mode Automatic Differentiation",

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from estimators import probes as probe_laws
+from estimators.cost import Cost
 from estimators.registry import register
 
 FORMS = ("antithetic", "one_sided", "richardson")
@@ -17,6 +18,11 @@ FORMS = ("antithetic", "one_sided", "richardson")
     bias="vanishing",
     step="sigma",
     bias_order=2,
+    cost=Cost(
+        "M (2 - [form = one_sided] + 2 [form = richardson]) + 1",
+        memory="(2 M + 1) (D + W)",
+        step_memory="(2 M + 1) (D + L W)",
+    ),
     tags=("stochastic-trace", "finite-difference", "function-values"),
     source="Srinivas, Fleuret (2021), Rethinking the Role of Gradient-Based Attribution Methods for Model "
     "Interpretability, section 4",

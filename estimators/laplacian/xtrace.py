@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from estimators import probes as probe_laws
+from estimators.cost import Cost
 from estimators.laplacian.hessian_products import HessianProducts
 from estimators.registry import register
 
@@ -15,6 +16,7 @@ INDEPENDENT = ("rademacher", "gaussian", "sphere")
 @register(
     "xtrace",
     quantity="laplacian",
+    cost=Cost("2 M + 2", memory="M^3 + 4 M D + 4 L W", step_memory="M^3 + 4 M (D + 4 L W)"),
     tags=("stochastic-trace", "variance-reduced", "reverse-mode"),
     source="Epperly, Tropp, Webber (2024), XTrace: Making the Most of Every Sample in Stochastic Trace Estimation",
 )

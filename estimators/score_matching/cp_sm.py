@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from estimators.cost import Cost
 from estimators.laplacian.curvature_propagation import FORMS, propagate_curvature
 from estimators.laplacian.layer_derivatives import layer_derivatives, score
 from estimators.registry import register
@@ -12,6 +13,7 @@ from estimators.registry import register
     "cp_sm",
     quantity="score_matching",
     needs="layers",
+    cost=Cost("2 M + 3", memory="M max(2 D, 4 W) + L W", step_memory="M (D + 2 L W) + 2 L W"),
     tags=("stochastic-trace", "layerwise"),
     source="Martens, Sutskever, Swersky (2012), Estimating the Hessian by Back-propagating Curvature, section on score "
     "matching",

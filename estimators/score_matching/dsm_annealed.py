@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from estimators import probes as probe_laws
+from estimators.cost import Cost
 from estimators.registry import register
 
 
@@ -14,6 +15,7 @@ from estimators.registry import register
     quantity="score_matching",
     needs="score",
     target="none",
+    cost=Cost("s S", memory="S (D + L W)", step_memory="S (D + L W)"),
     tags=("denoising", "multi-level"),
     source="Song, Ermon (2019), Generative Modeling by Estimating Gradients of the Data Distribution, eq. 6",
 )

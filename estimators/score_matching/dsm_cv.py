@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from estimators import probes as probe_laws
+from estimators.cost import Cost
 from estimators.registry import register
 
 
@@ -12,6 +13,7 @@ from estimators.registry import register
     quantity="score_matching",
     needs="score",
     target="dsm",
+    cost=Cost("s (S + 1)", memory="(S + 1) (D + L W)", step_memory="(S + 1) (D + L W)"),
     tags=("denoising", "variance-reduced"),
     source="Song, Kingma (2021), How to Train Your Energy-Based Models, section 3",
 )

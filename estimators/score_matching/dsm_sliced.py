@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from estimators import probes as probe_laws
+from estimators.cost import Cost
 from estimators.registry import register
 
 
@@ -12,6 +13,7 @@ from estimators.registry import register
     quantity="score_matching",
     needs="score",
     target="dsm",
+    cost=Cost("s S", memory="S (D + L W)", step_memory="S (D + L W)"),
     tags=("denoising", "sliced"),
     source="Pang, Xu, Li, Song, Ermon, Zhu (2020), Efficient Learning of Generative Models via Finite-Difference Score "
     "Matching, the limit ε → 0 of FD-DSM",

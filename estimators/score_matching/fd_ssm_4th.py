@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from estimators import probes as probe_laws
+from estimators.cost import Cost
 from estimators.difference_step import difference_step
 from estimators.directional.difference_scheme import vandermonde
 from estimators.registry import register
@@ -21,6 +22,7 @@ from estimators.registry import register
     step="eps",
     bias_order=4,
     pair="ssm",
+    cost=Cost("4 M + 1", memory="(4 M + 1) (D + W)", step_memory="(4 M + 1) (D + L W)"),
     tags=("sliced", "finite-difference", "function-values"),
     source="Pang, Xu, Li, Song, Ermon, Zhu (2020), Efficient Learning of Generative Models via Finite-Difference Score "
     "Matching, Theorem 1 with K = 2",

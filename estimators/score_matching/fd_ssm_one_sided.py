@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from estimators import probes as probe_laws
+from estimators.cost import Cost
 from estimators.difference_step import difference_step
 from estimators.registry import register
 
@@ -19,6 +20,7 @@ from estimators.registry import register
     bias="vanishing",
     step="eps",
     bias_order=2,
+    cost=Cost("M + 1", memory="(M + 1) (D + W)", step_memory="(M + 1) (D + L W)"),
     tags=("sliced", "finite-difference", "function-values", "one-sided"),
     source="Pang, Xu, Li, Song, Ermon, Zhu (2020), Efficient Learning of Generative Models via Finite-Difference Score "
     "Matching; the two-evaluation variant of the published code",

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from estimators import probes as probe_laws
+from estimators.cost import Cost
 from estimators.difference_step import difference_step
 from estimators.registry import register
 
@@ -20,6 +21,7 @@ from estimators.registry import register
     step="eps",
     bias_order=2,
     pair="ssm",
+    cost=Cost("2 s M", memory="M (D + L W)", step_memory="M (D + L W)"),
     tags=("sliced", "finite-difference"),
     source="Pang, Xu, Li, Song, Ermon, Zhu (2020), Efficient Learning of Generative Models via Finite-Difference Score "
     "Matching; FD-SSM for score networks",

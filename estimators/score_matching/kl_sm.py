@@ -2,6 +2,7 @@
 
 from torch import Tensor, nn
 
+from estimators.cost import Cost
 from estimators.laplacian.approximate_backprop import approximate_curvature
 from estimators.laplacian.layer_derivatives import layer_derivatives, score
 from estimators.registry import register
@@ -13,6 +14,7 @@ from estimators.registry import register
     needs="layers",
     bias="fixed",
     target="none",
+    cost=Cost("4", memory="D + (L + 4) W", step_memory="D + 4 L W"),
     tags=("layerwise", "deterministic"),
     source="Kingma, LeCun (2010), Regularized estimation of image statistics by score matching, section 3",
 )

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from estimators.cost import Cost
 from estimators.protocols import leaf
 from estimators.recompute import summed
 from estimators.registry import register
@@ -15,6 +16,12 @@ from estimators.reverse import gradient
     "sm_exact",
     quantity="score_matching",
     needs="score",
+    cost=Cost(
+        "s (D + 1)",
+        step_passes="[recompute] s (4 D + 3 + 2 ceil(D/16)) + [recompute = False] 3 s (D + 1)",
+        memory="D + L W",
+        step_memory="(D - [recompute] max(0, D - 16)) (D + 2 L W)",
+    ),
     tags=("exact", "reverse-mode"),
     source="Hyvärinen (2005), Estimation of Non-Normalized Statistical Models by Score Matching, eq. 4",
 )

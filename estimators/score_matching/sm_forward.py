@@ -5,6 +5,7 @@ import functools
 import torch
 from torch import Tensor
 
+from estimators.cost import Cost
 from estimators.registry import register
 from estimators.taylor.coordinates import over_coordinates
 
@@ -13,6 +14,7 @@ from estimators.taylor.coordinates import over_coordinates
     "sm_forward",
     quantity="score_matching",
     needs="function",
+    cost=Cost("min(D, W) + 2", memory="(min(D, W) + 2) W", step_memory="(min(D, W) + 2) L W"),
     tags=("exact", "taylor-mode", "forward-laplacian"),
     source="Hyvärinen (2005), Estimation of Non-Normalized Statistical Models by Score Matching, theorem 1, by the "
     "forward Laplacian of Li, Ye, Zhang, et al. (2024)",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from estimators.cost import Cost
 from estimators.protocols import leaf
 from estimators.registry import register
 from estimators.reverse import vector_jacobian
@@ -14,6 +15,7 @@ from estimators.reverse import vector_jacobian
     "sm_vmap",
     quantity="score_matching",
     needs="score",
+    cost=Cost("s (D + 1)", memory="D (D + 2 (L + 2) W)", step_memory="D (D + 2 L W)"),
     tags=("exact", "reverse-mode"),
     source="Hyvärinen (2005), Estimation of Non-Normalized Statistical Models by Score Matching, eq. 4; batched",
 )

@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.autograd import forward_ad
 
 from estimators import probes as probe_laws
+from estimators.cost import Cost
 from estimators.protocols import leaf
 from estimators.registry import register
 
@@ -16,6 +17,7 @@ from estimators.registry import register
     quantity="score_matching",
     needs="score",
     pair="ssm",
+    cost=Cost("3 s M", step_passes="8 s M", memory="M D + 2 L W", step_memory="M (D + L W)"),
     tags=("sliced", "forward-over-reverse"),
     source="Song, Garg, Shi, Ermon (2019), Sliced Score Matching: A Scalable Approach to Density and Score Estimation; "
     "Pearlmutter (1994), Fast Exact Multiplication by the Hessian",

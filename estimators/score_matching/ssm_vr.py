@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from estimators import probes as probe_laws
+from estimators.cost import Cost
 from estimators.protocols import leaf
 from estimators.registry import register
 from estimators.reverse import vector_jacobian
@@ -15,6 +16,7 @@ from estimators.reverse import vector_jacobian
     "ssm_vr",
     quantity="score_matching",
     needs="score",
+    cost=Cost("s (M + 1)", memory="M D + 2 L W", step_memory="M (D + L W)"),
     tags=("sliced", "reverse-mode"),
     source="Song, Garg, Shi, Ermon (2019), Sliced Score Matching: A Scalable Approach to Density and Score Estimation, "
     "eq. 9",

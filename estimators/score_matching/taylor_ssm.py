@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from estimators import probes as probe_laws
+from estimators.cost import Cost
 from estimators.registry import register
 from estimators.taylor import along
 
@@ -15,6 +16,7 @@ from estimators.taylor import along
     quantity="score_matching",
     needs="score",
     pair="ssm",
+    cost=Cost("M + s", memory="(M + 2) (D + W)", step_memory="(M + 2) (D + L W)"),
     tags=("sliced", "taylor-mode"),
     source="Song, Garg, Shi, Ermon (2019), Sliced Score Matching: A Scalable Approach to Density and Score Estimation, "
     "eq. 8, by Taylor mode: Griewank, Walther (2008), Evaluating Derivatives, ch. 13",

@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from estimators.cost import Cost
 from estimators.laplacian.taylor_trace import taylor_trace
 from estimators.protocols import leaf
 from estimators.registry import register
@@ -20,6 +21,11 @@ from estimators.reverse import gradient
     bias="vanishing",
     step="sigma",
     bias_order=2,
+    cost=Cost(
+        "M (2 - [form = one_sided] + 2 [form = richardson]) + 3",
+        memory="(2 M + 1) (D + W)",
+        step_memory="(2 M + 3) (D + L W)",
+    ),
     tags=("stochastic-trace", "finite-difference"),
     source="Srinivas, Fleuret (2021), Rethinking the Role of Gradient-Based Attribution Methods for Model "
     "Interpretability, section 4",

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 import estimators
+from estimators.cost import SYMBOLS, Cost
 from reports.pages.formula import formula, prose
 from reports.pages.templates import render
 from reports.palette import Mark
@@ -79,10 +80,23 @@ def _facts(name: str) -> dict[str, Any] | None:
             "needs of the model": estimator.needs.replace("_", " "),
             "options": ", ".join(f"{option} = {value}" for option, value in estimator.options.items()) or "none",
             "pair": estimator.pair or "–",
+            **_cost(estimator.cost),
             "tags": ", ".join(estimator.tags) or "–",
             "source": estimator.source or "–",
             "defined in": f"{estimator.function.__module__}, line {estimator.function.__code__.co_firstlineno}",
         },
+    }
+
+
+def _cost(cost: Cost | None) -> dict[str, str]:
+    """What the estimator declares to cost, and what the letters in it stand for."""
+    if cost is None:
+        return {"passes": "not declared"}
+    letters = {read for expression in cost.expressions().values() for read in expression.reads}
+    return {
+        "passes": f"{cost.passes} for the value, {cost.step_passes} with the θ-gradient",
+        "memory": f"O({cost.memory}) numbers a row for the value, O({cost.step_memory}) with the θ-gradient",
+        "where": ", ".join(f"{letter} is {meaning}" for letter, meaning in SYMBOLS.items() if letter in letters),
     }
 
 
