@@ -8,7 +8,6 @@ import torch
 from bench import problems, references
 from bench.exact.gradient import exact_gradient
 from bench.point import ProblemSpec
-from bench.problems.dkef import natural_parameters
 from bench.problems.images import LayerNorm
 from estimators.estimator import QUANTITIES
 
@@ -223,26 +222,6 @@ def test_maximum_likelihood_is_held_against_its_own_reference(model):
     )
     with pytest.raises(NotImplementedError, match="not normalised"):
         references.compute(ProblemSpec(dim=4, batch=6), "score_matching", target="mle")
-
-
-# Deep kernels
-
-
-def test_natural_parameters_are_where_the_exact_gradient_vanishes():
-    """∇α of the exact objective on the rows, plus λα, is zero at the closed-form α, and nowhere near it."""
-    problem = built(model="dkef", batch=64)
-    model, rows = problem.model, problem.x
-    with torch.no_grad():
-        model.alpha.copy_(natural_parameters(model, rows))
-    index = next(i for i, p in enumerate(problem.parameters) if p is model.alpha)
-    gradient = exact_gradient(model, "score_matching", 2, rows)[1][index]
-    jacobian = torch.func.vmap(torch.func.jacrev(lambda x: model.kernel(x[None])[0]))(rows).detach()
-    ridge = 0.01 * jacobian.square().sum(-1).mean()
-    assert (gradient + ridge * model.alpha.detach()).norm() < 1e-9 * (1 + gradient.norm())
-    with torch.no_grad():
-        model.alpha.mul_(1.5)
-    moved = exact_gradient(model, "score_matching", 2, rows)[1][index]
-    assert (moved + ridge * model.alpha.detach()).norm() > 1e-3
 
 
 # Image energies
