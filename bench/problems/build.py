@@ -49,6 +49,8 @@ def check(spec: ProblemSpec) -> None:
     if model.dims is not None and spec.dim not in model.dims:
         allowed = " or ".join(map(str, model.dims)) if len(model.dims) < 12 else f"{model.dims[0]}…{model.dims[-1]}"
         raise ValueError(f"model {spec.model!r} has dim {allowed}; got {spec.dim}")
+    if model.data is not None and spec.data not in model.data:
+        raise ValueError(f"model {spec.model!r} has data {' or '.join(model.data)}; got {spec.data!r}")
     data_source.check(spec.data, spec.dim, spec.batch)
 
 

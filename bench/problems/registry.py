@@ -40,6 +40,7 @@ class Model:
         normalised: its log-density has its normalising constant, so that −log p is a likelihood.
         dims: None for any, or the dimensions it can have.
         activations: None for any, or those it can have.
+        data: None for any, or the sources it can be on.
         origin: ``"bench"``, or the file or distribution it came from.
         source_hash: hash of a third party's file, part of what identifies cached results; empty for built-in ones.
     """
@@ -52,6 +53,7 @@ class Model:
     normalised: bool
     dims: tuple[int, ...] | range | None
     activations: tuple[str, ...] | None = None
+    data: tuple[str, ...] | None = None
     origin: str = "bench"
     source_hash: str = ""
 
@@ -72,6 +74,7 @@ def register(
     normalised: bool = False,
     dims: tuple[int, ...] | range | None = None,
     activations: tuple[str, ...] | None = None,
+    data: tuple[str, ...] | None = None,
 ) -> Callable[[Build], Build]:
     """Register a function (spec, rows, generator) → ``nn.Module`` as the model family ``name``.
 
@@ -105,6 +108,7 @@ def register(
             normalised,
             dims,
             activations,
+            data,
             origin,
             source_hash,
         )

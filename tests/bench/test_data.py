@@ -63,6 +63,12 @@ def test_digits_have_mean_zero_and_variance_one_in_any_dimension(dim):
         assert np.allclose(table.T @ table / len(table), np.eye(dim), atol=1e-8)
 
 
+def test_pixels_are_what_digits_are_before_logit_and_standardisation():
+    pixels = digits.make_pixels(196, 1024)
+    assert pixels.min() >= 0 and pixels.max() < 1 and pixels.shape == (1797, 196)
+    assert np.array_equal(preprocessing.standardise(preprocessing.logit(pixels)), digits.make(196, 1024))
+
+
 def test_digits_of_colour_and_more_rows_than_images():
     assert rows("digits", 3072, 4).shape == (4, 3072)
     assert rows("digits", 64, 4000).shape == (4000, 64)

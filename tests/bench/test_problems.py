@@ -35,9 +35,14 @@ def dimension(model):
     return 6 if dims is None or 6 in dims else min(dims)
 
 
+def source(model):
+    """One that the family can be on."""
+    return (problems.MODELS[model].data or ("digits",))[0]
+
+
 @pytest.mark.parametrize("model", sorted(problems.MODELS))
 def test_float32_problem_is_the_float64_problem_rounded(model):
-    sizes = {"model": model, "dim": dimension(model), "depth": 2, "width": 8, "batch": 5}
+    sizes = {"model": model, "data": source(model), "dim": dimension(model), "depth": 2, "width": 8, "batch": 5}
     single, double = built(torch.float32, **sizes), built(**sizes)
     pairs = [(single.x, double.x), (single.v, double.v)]
     pairs += list(zip(single.parameters, double.parameters, strict=True))
@@ -162,8 +167,8 @@ def test_default_initialisation_would_fail_the_scale_test():
 @pytest.mark.parametrize("model", sorted(problems.MODELS))
 def test_training_lowers_the_exact_objective_and_is_kept(model):
     large = dimension(model) > 6
-    sizes = {"model": model, "dim": dimension(model), "depth": 1 if large else 2, "width": 8 if large else 16}
-    sizes["batch"] = 8 if large else 32
+    sizes = {"model": model, "data": source(model), "dim": dimension(model)}
+    sizes |= {"depth": 1, "width": 8, "batch": 8} if large else {"depth": 2, "width": 16, "batch": 32}
     initial, trained = built(**sizes), built(**sizes, stage="trained")
     before, after = (float(exact_gradient(p.model, "score_matching", 2, p.x)[0].mean()) for p in (initial, trained))
     assert after < before

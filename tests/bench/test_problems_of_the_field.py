@@ -268,7 +268,7 @@ def test_image_energies_refuse_other_sizes():
 def test_every_family_offers_what_it_registers():
     for name, family in problems.MODELS.items():
         dim = min(family.dims) if family.dims is not None else 4
-        problem = built(model=name, dim=dim, batch=3)
+        problem = built(model=name, data=(family.data or ("digits",))[0], dim=dim, batch=3)
         assert ("log_likelihood" in family.quantities) == family.normalised and set(family.quantities) <= set(
             QUANTITIES
         )
