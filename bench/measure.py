@@ -197,6 +197,9 @@ class Bench:
         if self.predict and outcome in ("ok", "nonfinite", "out_of_memory", "timeout"):
             prediction, why = self.prediction(point)
             if prediction is not None:
+                row["extra"]["step_work"] = {
+                    name: getattr(prediction, name) for name in ("flops", "moved_bytes", "operations")
+                }
                 why = disagreement(prediction.peak_bytes, row.get("peak_step_bytes"))
             if prediction is not None and not why:
                 row["predicted_peak_bytes"] = prediction.peak_bytes

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from bench.recommend.accuracy import TIE, calls_needed
+from bench.recommend import rule
 from bench.recommend.fits import Fits, fits
 from bench.recommend.measurement import SETTING, Measurement, measurements
 from bench.store.latest import latest
@@ -138,58 +138,36 @@ def judge_measured(m: Measurement, question: Question) -> Answer:
         return replace(answer, refusal=m.outcome.replace("_", " ") + (f": {reason}" if reason else ""))
     if not m.measured:
         return replace(answer, refusal="not measured to the end")
-    return _priced(answer, question, m.time, m.time_low, m.time_high, m.bias_low, m.bias_high)
+    facts = {"step": m.time, "step_low": m.time_low, "step_high": m.time_high, "memory": m.memory}
+    return _judged(answer, facts | {"bias_low": m.bias_low, "bias_high": m.bias_high, "std": m.std}, question)
 
 
 def judge_fitted(fit: Fits, question: Question) -> Answer:
     """The answer of the laws fitted to other sizes."""
     size = question.dim, question.depth
-    answer = Answer(
-        fit.estimator,
-        fit.label,
-        dict(fit.options),
-        "fitted",
-        memory_bytes=fit.memory(*size) if fit.memory else math.nan,
-        std=fit.std(*size) if fit.std else 0.0,
-        beyond=math.exp(fit.time.distance(*size)),
-    )
-    for name, asked, (low, high) in (("dimension", size[0], fit.time.dims), ("depth", size[1], fit.time.depths)):
-        if low == high != asked:
-            return replace(answer, refusal=f"measured at {name} {low:g} only: nothing says how it scales")
-    step, factor = fit.time(*size), math.exp(1.96 * fit.time.spread_at(*size))
-    bias_low = fit.bias_low(*size) if fit.bias_low else 0.0
-    bias_high = fit.bias_high(*size) if fit.bias_high else 0.0
-    return _priced(answer, question, step, step / factor, step * factor, min(bias_low, bias_high), bias_high)
+    facts = rule.predicted(fit, *size)
+    answer = Answer(fit.estimator, fit.label, dict(fit.options), "fitted", memory_bytes=facts["memory"])
+    answer = replace(answer, std=facts["std"], beyond=math.exp(rule.law_distance(fit.time, *size)))
+    if axis := rule.does_not_scale(fit, *size):
+        only = {"dimension": fit.time.dims, "depth": fit.time.depths}[axis][0]
+        return replace(answer, refusal=f"measured at {axis} {only:g} only: nothing says how it scales")
+    return _judged(answer, facts, question)
 
 
-def _priced(
-    answer: Answer, question: Question, step: float, low: float, high: float, bias_low: float, bias_high: float
-) -> Answer:
-    answer = replace(answer, step_s=step, bias=bias_high)
-    if bias_low >= question.error:
-        return replace(answer, refusal=f"too biased: {bias_low:.2g} of the gradient at least")
-    if bias_high >= question.error:
-        return replace(answer, refusal=f"its bias was not resolved and may be up to {bias_high:.2g}")
-    if question.memory_bytes is not None and math.isnan(answer.memory_bytes):
-        return replace(answer, refusal="memory unknown")
-    if question.memory_bytes is not None and answer.memory_bytes > question.memory_bytes:
-        return replace(answer, refusal=f"too heavy: {answer.memory_bytes / 1e6:.3g} MB")
-    calls = calls_needed(bias_high, answer.std, question.error)
-    if question.budget_s is not None:
-        if calls * step > question.budget_s:
-            needs = f"{calls:.0f} calls of {step:.2g} s" if calls > 1 else f"one step of {step:.2g} s"
-            return replace(answer, refusal=f"beyond the budget: needs {needs}")
-        calls = math.floor(question.budget_s / step)
-    return replace(
-        answer,
-        calls=calls,
-        cost_s=calls * step,
-        cost_low_s=calls * low,
-        cost_high_s=calls * high,
-        error=math.hypot(bias_high, answer.std / math.sqrt(calls)),
-        error_low=math.hypot(bias_low, answer.std / math.sqrt(calls * step / low)),
-        error_high=math.hypot(bias_high, answer.std / math.sqrt(calls * step / high)),
-    )
+def _judged(answer: Answer, facts: Mapping[str, float], question: Question) -> Answer:
+    limits = (math.inf if limit is None else limit for limit in (question.memory_bytes, question.budget_s))
+    found = rule.judged(facts, question.error, *limits)
+    answer = replace(answer, step_s=facts["step"], bias=facts["bias_high"])
+    if why := found["why"]:
+        told = f"{found['amount']:.2g}"
+        if why == "heavy":
+            told = f"{found['amount'] / 1e6:.3g} MB"
+        elif why == "budget":
+            calls = round(found["amount"] / facts["step"])
+            told = (f"{calls} calls of" if calls > 1 else "one step of") + f" {facts['step']:.2g} s"
+        return replace(answer, refusal=rule.REFUSALS[why].format(told))
+    cost = {f"{name}_s": found[name] for name in ("cost", "cost_low", "cost_high")}
+    return replace(answer, **cost, **{name: found[name] for name in ("calls", "error", "error_low", "error_high")})
 
 
 def _unknown(m: Measurement, here: list[Measurement], question: Question) -> Answer:
@@ -214,7 +192,7 @@ def rank(answers: Iterable[Answer], by_error: bool = False) -> tuple[Answer, ...
         replace(
             answer,
             ratio=getattr(answer, value) / least if least > 0 else math.nan,
-            tied=answer is not best and (getattr(answer, low) <= top or getattr(answer, value) <= TIE * least),
+            tied=answer is not best and rule.tied(getattr(answer, value), getattr(answer, low), least, top),
         )
         for answer in ordered
     )

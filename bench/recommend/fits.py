@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from bench.recommend.measurement import Measurement
-from bench.recommend.scaling import Law, cost_law, error_law
+from bench.recommend.scaling import Law, cost_law, error_law, exact_law
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,15 @@ def fits(measured: Iterable[Measurement]) -> list[Fits]:
     return [fit for fit in found if fit is not None]
 
 
+def time_law(group: list[Measurement]) -> Law | None:
+    """The law of the step time of one label, from what its steps do where every row knows that."""
+    work = list(zip(*(m.work for m in group), strict=True)) if all(m.work for m in group) else ()
+    return cost_law([m.dim for m in group], [m.depth for m in group], [m.time for m in group], group[0].width, work)
+
+
 def _fit(group: list[Measurement]) -> Fits | None:
     dims, depths = [m.dim for m in group], [m.depth for m in group]
-    time = cost_law(dims, depths, [m.time for m in group], group[0].width)
+    time = time_law(group)
     if time is None:
         return None
     first = group[0]
@@ -60,7 +66,7 @@ def _fit(group: list[Measurement]) -> Fits | None:
         order=first.order,
         points=len(group),
         time=time,
-        memory=cost_law(dims, depths, [m.memory for m in group], first.width),
+        memory=exact_law(dims, depths, [m.memory for m in group], first.width),
         std=error_law(dims, depths, [m.std for m in group]),
         bias_low=error_law(dims, depths, [m.bias_low for m in group]),
         bias_high=error_law(dims, depths, [m.bias_high for m in group]),

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from bench.recommend.fits import time_law
 from bench.recommend.measurement import Measurement, measurements
-from bench.recommend.scaling import cost_law
 from bench.store.latest import latest
 
 
@@ -49,7 +49,7 @@ def _without(group: list[Measurement], axis: str, size: int) -> list[Prediction]
     kept = [m for m in group if getattr(m, axis) != size]
     if len({getattr(m, axis) for m in kept}) < 2:
         return []
-    law = cost_law([m.dim for m in kept], [m.depth for m in kept], [m.time for m in kept], kept[0].width)
+    law = time_law(kept)
     if law is None:
         return []
     low, high = law.dims if axis == "dim" else law.depths

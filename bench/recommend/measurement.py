@@ -19,7 +19,10 @@ SETTING = (
 
 @dataclass(frozen=True)
 class Measurement:
-    """One row: where, how dear, how wrong. Times in seconds, memory in bytes, errors relative to the exact gradient."""
+    """One row: where, how dear, how wrong.
+
+    Times in seconds, memory in bytes, errors relative to the exact gradient; `work` is what one step does.
+    """
 
     quantity: str
     estimator: str
@@ -33,6 +36,7 @@ class Measurement:
     time_low: float
     time_high: float
     memory: float
+    work: tuple[float, ...]
     std: float
     bias_low: float
     bias_high: float
@@ -85,12 +89,23 @@ def _measurement(row: Mapping[str, Any], options: Mapping[str, Any], label: str)
         time_low=_or(_number(row.get("time_step_low_s")), time),
         time_high=_or(_number(row.get("time_step_high_s")), time),
         memory=_number(row.get("peak_step_bytes")),
+        work=_work(row),
         std=_or(_number(row.get("grad_std")), 0.0),
         bias_low=low,
         bias_high=high,
         outcome=str(row.get("outcome")),
         reason=str(row.get("reason") or ""),
     )
+
+
+def _work(row: Mapping[str, Any]) -> tuple[float, ...]:
+    """FLOPs, bytes moved and operations launched of one step; empty where the row does not know all of them."""
+    extra = row.get("extra")
+    done = extra.get("step_work") if isinstance(extra, Mapping) else None
+    if not isinstance(done, Mapping):
+        return ()
+    work = tuple(_number(done.get(kind)) for kind in ("flops", "moved_bytes", "operations"))
+    return work if all(amount > 0 for amount in work) else ()
 
 
 def _number(value: Any) -> float:

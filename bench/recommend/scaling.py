@@ -1,27 +1,39 @@
-"""Scaling laws fitted to measured sizes, with the uncertainty that leaving each size out reveals.
+"""Scaling laws fitted to measured sizes, with the uncertainty that leaving sizes out reveals.
 
-Costs are sums of power laws with coefficients that are not negative, Σ c_ij D^i depth^j, fitted to relative errors: a
-call's overhead, its matrix products and a loop over D each have their own term, which one power law cannot follow.
-Exact Laplacians that compress columns cost min(D, width) passes: where the sizes lie on both sides of the width, that
-is a term too.
+A cost is a sum of power laws with coefficients that are not negative, Σ c_k D^p depth^q min(D, width)^r, fitted to
+relative errors. What a step *does* is known without noise: its floating-point operations, the bytes it moves, the
+operations it launches, its peak memory. Their laws over all of `TERMS` are exact or nearly so, also far outside (exact
+Laplacians that compress columns cost min(D, width) passes). Its *time* is so many seconds for each of them: three rates
+fitted to noisy times extrapolate where a free power law would follow the noise. Without that knowledge, the time gets
+as many terms as its sizes carry.
 Errors (std, bias) follow one power law, fitted in logarithms.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
 from scipy.optimize import nnls
 
+from bench.recommend import rule
+
 LEAST_SPREAD = 0.05
 """Sizes fitted exactly still move by this much from run to run."""
 
+UNKNOWN_SPREAD = 0.25
+"""Where too few sizes were measured to leave one out."""
+
 CLEAR_MAJORITY = 2 / 3
 """Of the sizes, that have to show an error before a law says it is there at others."""
+
+Powers = tuple[tuple[float, float, float], ...]
+
+TERMS: Powers = ((0, 1, 0), (1, 0, 0), (1, 1, 0), (2, 0, 0), (0, 1, 1), (1, 0, 1), (0, 0, 0), (0, 0, 1))
+"""(p, q, r) of what a pass, or D or min(D, width) passes, through layers of `width` units come to."""
 
 
 @dataclass(frozen=True)
@@ -31,58 +43,74 @@ class Law:
     Attributes:
         powers: (p_k, q_k, r_k) of each term.
         coefficients: of each term, all >= 0.
-        spread: std of the logarithm of prediction over measurement at sizes left out.
+        spread: std of the logarithm of prediction over measurement at sizes left out inside the measured ones.
+        spread_outside: by how much it grows for every factor of e outside of them.
         dims: the least and the largest dimension measured.
         depths: the least and the largest depth.
         width: where terms with r = 1 stop growing with D.
+        left_out: the coefficients without each dimension and each depth in turn, for intervals of exponents.
     """
 
-    powers: tuple[tuple[float, float, float], ...]
+    powers: Powers
     coefficients: tuple[float, ...]
     spread: float
     dims: tuple[float, float]
     depths: tuple[float, float]
     width: float = 1.0
+    spread_outside: float = LEAST_SPREAD
+    left_out: tuple[tuple[float, ...], ...] = ()
 
     def __call__(self, dim: float, depth: float) -> float:
         """The value at a size."""
-        return sum(self._terms(dim, depth))
-
-    def _terms(self, dim: float, depth: float) -> list[float]:
-        least = min(dim, self.width)
-        return [c * dim**p * depth**q * least**r for c, (p, q, r) in zip(self.coefficients, self.powers, strict=True)]
+        return rule.law_value(self, dim, depth)
 
     def exponent(self, dim: float, depth: float) -> tuple[float, float]:
         """The local exponents ∂log value/∂log D and ∂log value/∂log depth."""
-        terms, growing = self._terms(dim, depth), dim < self.width
-        total = sum(terms) or math.nan
-        return (
-            sum(term * (p + r * growing) for term, (p, _, r) in zip(terms, self.powers, strict=True)) / total,
-            sum(term * q for term, (_, q, _) in zip(terms, self.powers, strict=True)) / total,
-        )
+        in_dim, in_depth = rule.law_exponents(self, self.coefficients, dim, depth)
+        return in_dim, in_depth
 
     def distance(self, dim: float, depth: float) -> float:
         """How far outside the measured sizes, in e-folds (0 inside): log of the factor, summed over both axes."""
-        return _outside(dim, self.dims) + _outside(depth, self.depths)
+        return rule.law_distance(self, dim, depth)
 
     def spread_at(self, dim: float, depth: float) -> float:
-        """The spread, growing outside: by as much again for every factor of e."""
-        return self.spread * (1 + self.distance(dim, depth))
+        """The spread, growing outside: by `spread_outside` for every factor of e."""
+        return rule.law_spread(self, dim, depth)
 
 
 def cost_law(
-    dims: Sequence[float], depths: Sequence[float], values: Sequence[float], width: float = math.nan
+    dims: Sequence[float],
+    depths: Sequence[float],
+    values: Sequence[float],
+    width: float = math.nan,
+    work: Sequence[Sequence[float]] = (),
 ) -> Law | None:
-    """A sum of power laws through costs; None with fewer than two sizes or a value that is not positive."""
+    """A law of times; None with fewer than two sizes or a value that is not positive.
+
+    Args:
+        dims: of each row.
+        depths: of each row.
+        values: of each row, all positive.
+        width: units in a hidden layer.
+        work: what the step does, without noise, each of its kinds for each row.
+    """
     d, l, y = (np.asarray(a, dtype=float) for a in (dims, depths, values))
     if len(set(zip(d, l, strict=True))) < 2 or not (y > 0).all():
         return None
-    in_dim = [(p, 0.0) for p in _powers(d, (0.0, 1.0, 2.0, 0.5))]
-    saturates = len(in_dim) >= 3 and d.min() < width < d.max()
-    if saturates:
-        in_dim.append((0.0, 1.0))
-    powers = tuple((p, q, r) for (p, r), q in product(in_dim, _powers(l, (0.0, 1.0))))
-    return _with_spread(powers, d, l, y, width if saturates else 1.0, _nonnegative)
+    kinds = np.asarray(work, dtype=float).reshape(-1, len(y))
+    if len(kinds) and (kinds > 0).all():
+        return _with_spread(_by_work, d, l, y, width, kinds)
+    return _with_spread(_by_size, d, l, y, width, kinds)
+
+
+def exact_law(
+    dims: Sequence[float], depths: Sequence[float], values: Sequence[float], width: float = math.nan
+) -> Law | None:
+    """A law of what is counted without noise (memory, operations); None as for `cost_law`."""
+    d, l, y = (np.asarray(a, dtype=float) for a in (dims, depths, values))
+    if len(set(zip(d, l, strict=True))) < 2 or not (y > 0).all():
+        return None
+    return _with_spread(_by_terms, d, l, y, width, np.empty((0, len(y))))
 
 
 def error_law(dims: Sequence[float], depths: Sequence[float], values: Sequence[float]) -> Law | None:
@@ -96,52 +124,91 @@ def error_law(dims: Sequence[float], depths: Sequence[float], values: Sequence[f
     if not keep.any() or keep.mean() < CLEAR_MAJORITY:
         return None
     d, l, y = d[keep], l[keep], y[keep]
-    return _with_spread(None, d, l, y, 1.0, _power_law)
+    return _with_spread(_power_law, d, l, y, math.nan, np.empty((0, len(y))))
 
 
-def _powers(sizes: np.ndarray, candidates: tuple[float, ...]) -> tuple[float, ...]:
-    """More terms than sizes would fit anything: two sizes carry 1 and x, three also x², four also √x."""
-    return tuple(sorted(candidates[: len(set(sizes))]))
+Fit = Callable[[np.ndarray, np.ndarray, np.ndarray, float, np.ndarray], tuple[Powers, np.ndarray]]
 
 
-def _nonnegative(powers, d, l, y, width):
-    columns = np.stack([d**p * l**q * np.minimum(d, width) ** r for p, q, r in powers], axis=1) / y[:, None]
-    scale = columns.max(axis=0)
-    solution, _ = nnls(columns / scale, np.ones(len(y)))
-    return powers, tuple(solution / scale)
+def _by_work(d: np.ndarray, l: np.ndarray, y: np.ndarray, width: float, kinds: np.ndarray) -> tuple[Powers, np.ndarray]:
+    """Rates for each kind of work, times that work's own law."""
+    laws = np.stack([_by_terms(d, l, kind, width, kinds)[1] for kind in kinds])
+    return TERMS, _nonnegative(kinds.T, y) @ laws
 
 
-def _power_law(_, d, l, y, width):
+def _by_terms(d: np.ndarray, l: np.ndarray, y: np.ndarray, width: float, _: np.ndarray) -> tuple[Powers, np.ndarray]:
+    return TERMS, _nonnegative(_columns(TERMS, d, l, width), y)
+
+
+def _by_size(d: np.ndarray, l: np.ndarray, y: np.ndarray, width: float, _: np.ndarray) -> tuple[Powers, np.ndarray]:
+    """More terms than sizes would fit the noise: two sizes carry 1 and x, three also x², four also √x."""
+    in_dim: list[tuple[float, float]] = [(p, 0.0) for p in (0.0, 1.0, 2.0, 0.5)[: len(set(d))]]
+    if len(in_dim) >= 3 and d.min() < width < d.max():
+        in_dim.append((0.0, 1.0))
+    powers = tuple((p, q, r) for (p, r), q in product(in_dim, (0.0, 1.0)[: len(set(l))]))
+    return powers, _nonnegative(_columns(powers, d, l, width), y)
+
+
+def _power_law(d: np.ndarray, l: np.ndarray, y: np.ndarray, _: float, __: np.ndarray) -> tuple[Powers, np.ndarray]:
     axes = [axis for axis in (d, l) if len(set(axis)) > 1]
     design = np.stack([np.ones(len(y)), *(np.log(axis) for axis in axes)], axis=1)
-    solution, *_ = np.linalg.lstsq(design, np.log(y), rcond=None)
-    slopes = iter(solution[1:])
-    power = (next(slopes) if len(set(d)) > 1 else 0.0, next(slopes) if len(set(l)) > 1 else 0.0)
-    return ((*map(float, power), 0.0),), (float(np.exp(solution[0])),)
+    solution = np.linalg.lstsq(design, np.log(y), rcond=None)[0]
+    slopes = iter([float(slope) for slope in solution[1:]])
+    p, q = (next(slopes) if len(set(axis)) > 1 else 0.0 for axis in (d, l))
+    return ((p, q, 0.0),), np.exp(solution[:1])
 
 
-def _with_spread(powers, d, l, y, width, fit) -> Law:
-    """Fit, then leave out every size in turn (all rows of it) to learn how far a prediction is off."""
-    found, coefficients = fit(powers, d, l, y, width)
-    dims, depths = (float(d.min()), float(d.max())), (float(l.min()), float(l.max()))
-    law = Law(tuple(found), tuple(map(float, coefficients)), 0.0, dims, depths, width)
-    errors = []
-    sizes = sorted(set(zip(d, l, strict=True)))
-    for size in sizes if len(sizes) > 2 else ():
-        left = (d == size[0]) & (l == size[1])
-        if len(set(d[~left])) < len(set(d)) and len(set(d)) <= 2:
-            continue  # what remains no longer varies along the axis
-        p, c = fit(powers, d[~left], l[~left], y[~left], width)
-        at = Law(tuple(p), tuple(map(float, c)), 0.0, dims, depths, width)(*size)
-        if at > 0:
-            errors.append(math.log(at / float(np.exp(np.log(y[left]).mean()))))
-    residuals = [math.log(law(a, b) / v) for a, b, v in zip(d, l, y, strict=True) if law(a, b) > 0]
-    # The median of the errors left out is robust against the corners, where leaving out is extrapolation.
-    spread = 1.4826 * float(np.median(np.abs(errors))) if errors else 0.25
-    spread = max(spread, LEAST_SPREAD, float(np.sqrt(np.mean(np.square(residuals)))) if residuals else 0.0)
-    return replace(law, spread=spread)
+def _columns(powers: Powers, d: np.ndarray, l: np.ndarray, width: float) -> np.ndarray:
+    return np.stack([d**p * l**q * np.minimum(d, _finite(width)) ** r for p, q, r in powers], axis=1)
 
 
-def _outside(size: float, measured: tuple[float, float]) -> float:
-    low, high = measured
-    return max(0.0, math.log(low / size), math.log(size / high))
+def _finite(width: float) -> float:
+    """A model without a width: its min(D, width) is 1, one more constant."""
+    return 1.0 if math.isnan(width) else width
+
+
+def _nonnegative(columns: np.ndarray, y: np.ndarray) -> np.ndarray:
+    relative = columns / y[:, None]
+    scale = relative.max(axis=0)
+    scale[scale == 0] = 1.0
+    solution, _ = nnls(relative / scale, np.ones(len(y)))
+    return solution / scale
+
+
+def _with_spread(fit: Fit, d: np.ndarray, l: np.ndarray, y: np.ndarray, width: float, kinds: np.ndarray) -> Law:
+    """Fit; then leave out every dimension and every depth in turn to learn how far predictions are off.
+
+    Errors at sizes inside the rest give the spread; errors outside of it, for each factor of e, its growth.
+    """
+
+    def law_of(kept: np.ndarray) -> Law:
+        powers, coefficients = fit(d[kept], l[kept], y[kept], width, kinds[:, kept])
+        dims, depths = ((float(axis[kept].min()), float(axis[kept].max())) for axis in (d, l))
+        return Law(powers, tuple(map(float, coefficients)), 0.0, dims, depths, _finite(width))
+
+    law = law_of(np.ones(len(y), dtype=bool))
+    inside, outside, left_out = [], [], []
+    for axis in (d, l):
+        for size in sorted(set(axis)):
+            kept = axis != size
+            if len(set(axis[kept])) < 2:
+                continue  # what remains no longer varies along the axis
+            part = law_of(kept)
+            left_out.append(part.coefficients)
+            for a, b, value in zip(d[~kept], l[~kept], y[~kept], strict=True):
+                if part(a, b) > 0:
+                    error, distance = math.log(part(a, b) / value), part.distance(a, b)
+                    inside.append(error) if distance == 0 else outside.append(error / distance)
+    inside += [math.log(law(a, b) / value) for a, b, value in zip(d, l, y, strict=True) if law(a, b) > 0]
+    spread = max(LEAST_SPREAD, _size_of(inside)) if left_out else UNKNOWN_SPREAD
+    return replace(
+        law,
+        spread=spread,
+        spread_outside=max(LEAST_SPREAD, _size_of(outside)) if outside else UNKNOWN_SPREAD,
+        left_out=tuple(left_out) if fit is not _power_law else (),
+    )
+
+
+def _size_of(errors: list[float]) -> float:
+    """Root mean square."""
+    return float(np.sqrt(np.mean(np.square(errors)))) if errors else 0.0

@@ -8,7 +8,7 @@ function drawExponents(table, report) {
     const cell = (value) => element("td", { className: "number" }, value);
     table.querySelector("tbody").replaceChildren(...fits.slice(0, 80).map((fit) => {
       const dim = Number(view.dim) || middle(fit.time.dims), depth = Number(view.depth) || middle(fit.time.depths);
-      const [p, q] = lawExponents(fit.time, dim, depth), m = fit.memory ? lawExponents(fit.memory, dim, depth)[0] : null;
+      const [p, q] = law_exponents(fit.time, fit.time.coefficients, dim, depth), m = fit.memory ? law_exponents(fit.memory, fit.memory.coefficients, dim, depth)[0] : null;
       const varied = ([low, high], value) => (high > low ? digits(value, 2) : "–");
       return element("tr", {}, element("td", {}, element("span", { className: "named" }, markerIcon(marks[fit.estimator]), shown(fit.label, 44))),
         cell(digits(fit.order)), cell(varied(fit.time.dims, p)), cell(varied(fit.time.depths, q)), cell(m === null ? "–" : varied(fit.time.dims, m)),

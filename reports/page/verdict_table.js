@@ -17,7 +17,7 @@ function drawVerdict(place, report) {
   const named = (answer, limit = 44) => element("a", { className: "named", href: report.pages[answer.estimator], title: shown(answer.label, 400) }, markerIcon(marks[answer.estimator]), shown(answer.label, limit));
 
   // The best setting of each estimator.
-  const oneEach = (ranked) => ranked.filter((a, k) => ranked.findIndex((b) => b.estimator === a.estimator) === k);
+  const oneEach = (ranked) => [...ranked.reduceRight((best, answer) => best.set(answer.estimator, answer), new Map()).values()].sort((a, b) => a.cost - b.cost);
 
   // The size asked for: the fields, else the filters; null where neither says.
   function sizeOf(view) {
@@ -35,12 +35,13 @@ function drawVerdict(place, report) {
   function answers(view, size, tolerance, memory) {
     const near = selection.rows(view, ["dim", "depth", "order"]);
     const rows = near.filter((i) => c.dim[i] === size.dim && c.depth[i] === size.depth && c.order[i] === size.order);
-    const judged = rows.map((i) => judge(c, i, tolerance, memory));
+    const limits = { tolerance, memory };
+    const answered = judgeAll(c, rows, limits);
     const have = new Set(rows.map((i) => c.label[i])), labels = new Set(near.map((i) => c.label[i]));
     for (const fit of fitGroup(report, view)?.fits ?? []) {
-      if (fit.order === size.order && labels.has(fit.label) && !have.has(fit.label)) judged.push(judgeFitted(fit, { ...size, tolerance, memory }));
+      if (fit.order === size.order && labels.has(fit.label) && !have.has(fit.label)) answered.push(judgeFitted(fit, size.dim, size.depth, limits));
     }
-    return ranking(judged);
+    return ranking(answered);
   }
 
   function sentence(view, wanted, limit) {
@@ -61,7 +62,7 @@ function drawVerdict(place, report) {
     const told = element("p", {},
       `reaches a gradient error of ${percent(wanted)} most cheaply at ${text}: `,
       best.calls === 1 ? "one call suffices" : `${best.calls.toLocaleString("en")} independent calls averaged, ${seconds(best.step)} each`,
-      `, 95 % interval ${seconds(best.low)} to ${seconds(best.high)} (interval from the step time alone), peak memory ${bytes(best.peak)}.`);
+      `, 95 % interval ${seconds(best.cost_low)} to ${seconds(best.cost_high)} (interval from the step time alone), peak memory ${bytes(best.peak)}.`);
     const caution = best.basis === "fitted" ? element("p", { className: "caution" },
       `Not measured at this size: predicted from ${best.fit.points} points with D from ${best.fit.time.dims.join(" to ")} and depth from ${best.fit.time.depths.join(" to ")}`,
       best.beyond > 1.001 ? `, an extrapolation by a factor of ${digits(best.beyond, 2)}.` : ", inside that range.") : null;
@@ -87,7 +88,7 @@ function drawVerdict(place, report) {
     }
     const order = [...cells.values()].sort((a, b) => c.order[a[0]] - c.order[b[0]] || c.dim[a[0]] - c.dim[b[0]] || c.depth[a[0]] - c.depth[b[0]]);
     const body = order.slice(0, MOST_SIZES).map((rows) => {
-      const { ranked } = verdict(c, rows, wanted, limit);
+      const { ranked, refused } = ranking(judgeAll(c, rows, { tolerance: wanted, memory: limit }));
       const [best, ...others] = oneEach(ranked), i = rows[0];
       const chosen = ["dim", "depth", "order"].every((axis) => !selection.live.includes(axis) || String(c[axis][i]) === view[axis]);
       const line = element("tr", { className: chosen ? "chosen" : "" }, element("td", { className: "number" }, element("button", { type: "button", className: "plain", title: "See this size in the figures" }, digits(c.dim[i], 4))), ...[c.depth[i], c.order[i]].map((v) => element("td", { className: "number" }, digits(v, 4))));
@@ -101,7 +102,7 @@ function drawVerdict(place, report) {
           element("td", { className: "runners" }, ...joined(others.slice(0, 3).map((a) => element("span", { className: a.tied ? "tied" : "" }, named(a, 30), a.tied ? " tie" : ` ×${digits(a.ratio, 2)}`)))),
         );
       }
-      line.append(element("td", { className: "number quiet" }, `${ranked.length} of ${rows.length}`));
+      line.append(element("td", { className: "number quiet" }, `${ranked.length} of ${ranked.length + refused.length}`));
       line.addEventListener("click", (event) => {
         if (event.target.closest("a")) return;
         const size = Object.fromEntries(["dim", "depth", "order"].filter((axis) => selection.live.includes(axis)).map((axis) => [axis, String(c[axis][i])]));

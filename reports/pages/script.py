@@ -7,6 +7,9 @@ from pathlib import Path
 
 import vl_convert
 
+from bench.recommend import rule
+from reports.pages.translation import javascript
+
 PAGE = Path(__file__).parents[1] / "page"
 ORDER = (
     "element.js",
@@ -23,7 +26,6 @@ ORDER = (
     "filters.js",
     "pareto.js",
     "verdict.js",
-    "laws.js",
     "figures/work_precision.js",
     "figures/budget.js",
     "figures/scaling.js",
@@ -45,11 +47,11 @@ ORDER = (
 
 @cache
 def script() -> str:
-    """Vega, then the page's files in order, in one function of their own.
+    """Vega, then the verdict's rule from Python and the page's files in order, in one function of their own.
 
     Charts are compiled from Vega-Lite when the page is built.
     """
-    own = "\n".join((PAGE / name).read_text(encoding="utf-8") for name in ORDER)
+    own = "\n".join([javascript(rule), *((PAGE / name).read_text(encoding="utf-8") for name in ORDER)])
     return f'{vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")}\n(() => {{\n"use strict";\n{own}\n}})();\n'
 
 

@@ -10,8 +10,9 @@ import pytest
 from click.testing import CliRunner
 
 from bench.recommend import Question, recommend
-from bench.recommend.accuracy import calls_needed, sure_bias
+from bench.recommend.accuracy import sure_bias
 from bench.recommend.holdout import predictions, summary
+from bench.recommend.rule import calls_needed
 from bench.recommend.scaling import cost_law, error_law
 from bench.store import Store
 from bench.store.latest import latest
@@ -264,3 +265,33 @@ def test_a_fault_of_the_program_is_no_bad_usage(store, monkeypatch):
     monkeypatch.setattr("bench.recommend.recommend", broken)
     asked = ["--store", store, "--quantity", "score_matching", "--dim", "64", "--depth", "2"]
     assert isinstance(CliRunner().invoke(verb, asked).exception, ValueError)
+
+
+def test_times_follow_the_work_far_beyond_the_sizes_and_a_free_law_does_not():
+    """D passes through a layer of D × width and depth of width²: the D² term is hidden at small sizes."""
+    work = {
+        "flops": lambda d, n: d * (d * 128 + n * 128**2),
+        "moved_bytes": lambda d, n: d * (d + 128 * n),
+        "operations": lambda d, n: 40 + 9 * n * d,
+    }
+    cost = lambda d, n: 2e-9 * work["flops"](d, n) + 5e-7 * work["operations"](d, n)  # noqa: E731
+    sizes = [(d, n) for d in (8, 16, 32, 64) for n in (2, 8)]
+    dims, depths = zip(*sizes, strict=True)
+    kinds = [[of(*size) for size in sizes] for of in work.values()]
+    errors = {"work": [], "size": []}
+    for seed in range(20):
+        noise = np.random.default_rng(seed).lognormal(0, 0.03, len(sizes))
+        times = [cost(*size) * factor for size, factor in zip(sizes, noise, strict=True)]
+        for name, law in (("work", cost_law(dims, depths, times, 128, kinds)), ("size", cost_law(dims, depths, times))):
+            errors[name] += [abs(math.log(law(*size) / cost(*size))) for size in ((512, 2), (512, 32))]
+    assert max(errors["work"]) < 0.25  # by a factor of eight, from times that are off by 3 %
+    assert np.median(errors["work"]) < 0.3 * np.median(errors["size"])
+
+
+def test_the_spread_grows_outside_as_predictions_of_left_out_ends_were_off():
+    dims, depths = [8, 16, 32, 64], [2, 2, 2, 2]
+    law = cost_law(dims, depths, [1.0, 2.0, 4.0, 20.0])
+    assert law.spread_outside > 0.3
+    assert law.spread_at(128, 2) == pytest.approx(law.spread + law.spread_outside * math.log(2))
+    tame = cost_law(dims, depths, [1.0, 2.0, 4.0, 8.0])
+    assert (tame.spread, tame.spread_outside) == (0.05, 0.05)

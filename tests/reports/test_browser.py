@@ -23,7 +23,7 @@ LONGEST_TEXT = """Math.max(...[...document.querySelectorAll("main *")]
     .filter((e) => !e.children.length && !e.closest("script, pre")).map((e) => e.textContent.length))"""
 ANSWERS = """([dim, depth, order, error, memory]) => {
     const { ranked, refused } = window.report.answers({ dim, depth, order }, error, memory);
-    const told = ranked.map((r) => [r.label, r.calls, r.cost, r.tied, r.low, r.high]);
+    const told = ranked.map((r) => [r.label, r.calls, r.cost, r.tied, r.cost_low, r.cost_high]);
     return { ranked: told, refused: refused.map((r) => r.label) };
 }"""
 COLUMN_PLACE = """[...document.querySelectorAll("#table th button")]
@@ -108,6 +108,15 @@ def test_the_page_answers_as_the_function_does(rows_only_report, open_page, erro
             assert [cost, *ends] == pytest.approx([cost_, *ends_], rel=3e-4)
         known = {a.label for a in told.refused if a.basis != "none"}
         assert set(answer["refused"]) == known
+
+
+def test_of_several_seeds_one_row_of_each_label_answers(open_page, tmp_path):
+    rows = [row for row in synthetic_rows(seeds=2) if (row["quantity"], row["depth"]) == ("score_matching", 2)]
+    page = open_page(build(from_rows(rows), tmp_path), "#seed=all")
+    answer = page.evaluate(ANSWERS, [64, 2, 2, 0.1, 0])
+    told = recommend(rows, Question("score_matching", 64, 2, 2, 0.1))
+    assert [r[0] for r in answer["ranked"]] == [a.label for a in told.qualified]
+    assert len(answer["ranked"]) + len(answer["refused"]) == len({(r["estimator"], str(r["options"])) for r in rows})
 
 
 def test_an_unknown_memory_does_not_qualify_under_a_limit_on_the_page(open_page, tmp_path):

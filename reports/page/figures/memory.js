@@ -43,8 +43,8 @@ function walls(report, view, wall) {
   for (const fit of group.fits) {
     if (!fit.memory || (view.order !== undefined && view.order !== ALL && String(fit.order) !== view.order)) continue;
     let low = 1, high = 1e9;
-    if (lawAt(fit.memory, high, depth) < wall) continue;
-    for (let k = 0; k < 60; k++) { const middle = Math.sqrt(low * high); if (lawAt(fit.memory, middle, depth) < wall) low = middle; else high = middle; }
+    if (law_value(fit.memory, high, depth) < wall) continue;
+    for (let k = 0; k < 60; k++) { const middle = Math.sqrt(low * high); if (law_value(fit.memory, middle, depth) < wall) low = middle; else high = middle; }
     told.push([low, `${shown(fit.label, 40)} from D ≈ ${digits(low, 2)}`]);
   }
   if (!told.length) return [];
