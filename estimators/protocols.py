@@ -11,6 +11,12 @@
 ``flow``              ``log_density(x, constant_log_dets=True) -> (B,)``; without them, up to a constant in x
 ===================== ============================================================================================
 
+Layers are told by what they are. Affine: ``nn.Linear``, or a module whose attribute ``jacobian`` is a tensor, (out,
+in), or (width,) for a diagonal one. Pointwise: an activation of ``torch.nn``, or a module whose attribute ``pointwise``
+is true. A *skip*, a module whose attribute ``skip`` is true, adds the layers of its ``nn.Sequential`` ``block``, run on
+the entries ``source`` of its input, to the entries ``target``: two slices, all entries if absent. A residual block x +
+block(x) has neither; an additive coupling has two that do not overlap.
+
 A model is an object with ``log_density(x) -> (B,)``, or ``score(x) -> (B, D)``, or both. A plain callable, or an
 ``nn.Sequential`` that ends in one output, is taken as a log-density. Derivatives in x do not see what is constant in x:
 for them a flow's log-density is taken without its constant log-determinants, which are a likelihood's alone to pay for.

@@ -123,4 +123,5 @@ _BY_MODULE = {activation.module: activation for activation in ACTIVATIONS.values
 
 def of_module(module: nn.Module) -> Activation | None:
     """The activation that ``module`` computes with its default settings, or None."""
-    return _BY_MODULE.get(type(module))
+    activation = _BY_MODULE.get(type(module))
+    return activation if activation is not None and str(module) == str(activation.module()) else None

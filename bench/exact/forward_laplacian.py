@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.exact.activations import of_module
+from bench.exact.couplings import Coupling, DiagonalScale, NegativeHalfSquare, Total
 from bench.exact.residual import Residual
 
 
@@ -34,6 +35,16 @@ class Pushed:
         if self.gram is None:
             return self.columns.square().sum(-1)
         return ((self.columns @ self.gram) * self.columns).sum(-1)
+
+
+def passes(module: nn.Module) -> bool:
+    """Whether there is a rule for the module and all that is in it."""
+    if isinstance(module, nn.Sequential):
+        return all(passes(inner) for inner in module)
+    if isinstance(module, (Residual, Coupling)):
+        return passes(module.block)
+    known = isinstance(module, (nn.Linear, DiagonalScale, NegativeHalfSquare, Total))
+    return known or of_module(module) is not None
 
 
 def push(layers: nn.Sequential, x: Tensor, directions: Tensor | None = None) -> Pushed:
@@ -85,6 +96,24 @@ def _through(module: nn.Module, state: Pushed) -> Pushed:
         )
     if isinstance(module, nn.Linear):
         return Pushed(module(state.h), module.weight @ state.columns, state.laplacian @ module.weight.T, state.gram)
+    if isinstance(module, Coupling):
+        source, width = module.source, state.h.shape[-1]
+        part = Pushed(state.h[..., source], state.columns[..., source, :], state.laplacian[..., source], state.gram)
+        branch = _through(module.block, part)
+        return Pushed(
+            state.h + module.placed(branch.h, width),
+            state.columns + module.placed(branch.columns, width, dim=-2),
+            state.laplacian + module.placed(branch.laplacian, width),
+            state.gram,
+        )
+    if isinstance(module, DiagonalScale):
+        a = module.jacobian
+        return Pushed(state.h * a, state.columns * a.unsqueeze(-1), state.laplacian * a, state.gram)
+    if isinstance(module, NegativeHalfSquare):
+        laplacian = -state.h * state.laplacian - state.squared_norms
+        return Pushed(module(state.h), -state.h.unsqueeze(-1) * state.columns, laplacian, state.gram)
+    if isinstance(module, Total):
+        return Pushed(module(state.h), state.columns.sum(-2, True), module(state.laplacian), state.gram)
     activation = of_module(module)
     if activation is None:
         raise NotImplementedError(f"no forward Laplacian through {type(module).__name__}")

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.exact import conditional_scores, forward_laplacian, forward_mode, per_term, taylor_series
+from bench.exact.couplings import Coupling
 
 Terms = Callable[[Any, Tensor, Tensor], Iterator[Tensor]]
 ROUTES = ("closed_form", "by_layers", "separate_leaf", "reverse", "forward")
@@ -105,7 +106,7 @@ def _closed_form(model: nn.Module, quantity: str, order: int) -> Terms | None:
 
 def _by_layers(model: Any, quantity: str, order: int) -> Terms | None:
     layers = getattr(model, "layers", None)
-    if not isinstance(layers, nn.Sequential):
+    if not isinstance(layers, nn.Sequential) or not forward_laplacian.passes(layers):
         return None
     if hasattr(model, "score"):
         whole = forward_laplacian.score_matching_of_field if quantity == "score_matching" else None
@@ -125,7 +126,11 @@ def _bytes_a_row(model: nn.Module, x: Tensor, route: str) -> int:
     """Roughly what the graph of one row holds, in bytes."""
     layers = getattr(model, "layers", None)
     if route == "by_layers" and isinstance(layers, nn.Sequential):
-        weights = [p for p in layers.parameters() if p.dim() == 2]
-        columns = min(x.shape[1], weights[0].shape[0])
-        return 8 * 6 * columns * sum(w.shape[0] for w in weights)
+        columns = min(x.shape[1], layers[0].out_features) if isinstance(layers[0], nn.Linear) else x.shape[1]
+        units = sum(
+            x.shape[1] if isinstance(m, Coupling) else m.weight.shape[0]
+            for m in layers.modules()
+            if isinstance(m, (nn.Linear, Coupling))
+        )
+        return 8 * 6 * columns * units
     return 8 * 64 * (x.shape[1] + 128)

@@ -8,6 +8,8 @@ from torch import Tensor, nn
 class Residual(nn.Module):
     """x + block(x)."""
 
+    skip = True  # the layers protocol: estimators.protocols
+
     def __init__(self, block: nn.Module) -> None:
         super().__init__()
         self.block = block

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from bench.exact.couplings import Coupling, DiagonalScale, NegativeHalfSquare, Total
 from bench.exact.residual import Residual
 
 Series = list[Tensor]  # the coefficients of t⁰, t¹, …, tᵀ
@@ -50,6 +51,13 @@ def _through(module: nn.Module, u: Series) -> Series:
         return u
     if isinstance(module, Residual):
         return [a + b for a, b in zip(u, _through(module.block, u), strict=True)]
+    if isinstance(module, Coupling):
+        branch = _through(module.block, [c[..., module.source] for c in u])
+        return [a + module.placed(b, a.shape[-1]) for a, b in zip(u, branch, strict=True)]
+    if isinstance(module, (DiagonalScale, Total)):  # linear
+        return [module(c) for c in u]
+    if isinstance(module, NegativeHalfSquare):
+        return [-0.5 * _product(u, u, k) for k in range(len(u))]
     if isinstance(module, nn.Linear):
         return [module(u[0]), *(c @ module.weight.T for c in u[1:])]
     if type(module) not in _RULES:

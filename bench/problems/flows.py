@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from bench.exact.couplings import Coupling, DiagonalScale, NegativeHalfSquare, Total
 from bench.point import ProblemSpec
 from bench.problems.registry import register
 from bench.problems.scaled_layers import Draws, hidden_layers
@@ -99,28 +100,24 @@ class DenseFlow(nn.Module):
 class AdditiveFlow(nn.Module):
     """Additive couplings of alternating halves, then a diagonal scale: log|det| = Σ_i a_i, constant in x.
 
+    ``layers`` gives the log-density as (B, 1), up to constants in x.
+
     Source: Dinh, Krueger, Bengio (2014), NICE: Non-linear Independent Components Estimation.
     """
 
-    def __init__(self, shifts: list[nn.Module], log_scale: Tensor) -> None:
+    def __init__(self, couplings: list[Coupling], log_scale: Tensor) -> None:
         super().__init__()
-        self.shifts, self.log_scale = nn.ModuleList(shifts), nn.Parameter(log_scale)
+        self.scale = DiagonalScale(log_scale)
+        self.layers = nn.Sequential(*couplings, self.scale, NegativeHalfSquare(), Total(len(log_scale)))
 
     def transform(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """y, (B, D), and zeros, (B,): no part of the log-determinant depends on x."""
-        half = (x.shape[-1] + 1) // 2
-        first, second = x[..., :half], x[..., half:]
-        for i, shift in enumerate(self.shifts):
-            if i % 2 == 0:
-                second = second + shift(first)
-            else:
-                first = first + shift(second)
-        return torch.cat([first, second], -1) * self.log_scale.exp(), torch.zeros_like(x[..., 0])
+        return self.layers[:-2](x), torch.zeros_like(x[..., 0])
 
     def log_density(self, x: Tensor, constant_log_dets: bool = True) -> Tensor:
         """(B, D) to (B,); without ``constant_log_dets`` up to a constant in x."""
         log_density = standard_normal(self.transform(x)[0])
-        return log_density + self.log_scale.sum() if constant_log_dets else log_density
+        return log_density + self.scale.log_scale.sum() if constant_log_dets else log_density
 
 
 QUANTITIES = ("directional", "laplacian", "score_matching", "log_likelihood")
@@ -152,7 +149,7 @@ def build_glow_fc(spec: ProblemSpec, rows: Tensor, generator: torch.Generator) -
 @register(
     "nice",
     quantities=QUANTITIES,
-    needs=NEEDS,
+    needs=(*NEEDS, "layers"),
     reads=("depth", "width", "activation"),
     normalised=True,
     dims=range(2, 1_000_000),
@@ -160,22 +157,19 @@ def build_glow_fc(spec: ProblemSpec, rows: Tensor, generator: torch.Generator) -
 def build_nice(spec: ProblemSpec, rows: Tensor, generator: torch.Generator) -> nn.Module:
     """Four couplings, each a network of ``depth`` hidden layers of ``width`` units; shifts of size ½ on the rows."""
     half = (spec.dim + 1) // 2
-    first, second = rows[:, :half], rows[:, half:]
-    shifts: list[nn.Module] = []
+    halves = slice(0, half), slice(half, spec.dim)
+    couplings: list[Coupling] = []
     for i in range(COUPLINGS):
-        source, target = (first, second) if i % 2 == 0 else (second, first)
-        inner = ProblemSpec(dim=source.shape[1], depth=spec.depth, width=spec.width, activation=spec.activation)
-        hidden = hidden_layers(inner, Draws(inner, generator), source, 1.0)
-        shape = (target.shape[1], spec.width)
-        weight = normal(generator, *shape) / math.sqrt(spec.width)
+        source, target = halves if i % 2 == 0 else halves[::-1]
+        given, moved = rows[:, source], rows[:, target]
+        inner = ProblemSpec(dim=given.shape[1], depth=spec.depth, width=spec.width, activation=spec.activation)
+        hidden = hidden_layers(inner, Draws(inner, generator), given, 1.0)
+        weight = normal(generator, moved.shape[1], spec.width) / math.sqrt(spec.width)
         with torch.no_grad():
-            features = nn.Sequential(*hidden)(source)
+            features = nn.Sequential(*hidden)(given)
             shift = (features - features.mean(0)) @ weight.T
             weight = weight * (0.5 / shift.square().mean().sqrt().clamp_min(1e-12))
-            network = nn.Sequential(*hidden, linear(weight, -weight @ features.mean(0)))
-            if i % 2 == 0:
-                second = second + network(first)
-            else:
-                first = first + network(second)
-        shifts.append(network)
-    return AdditiveFlow(shifts, 0.1 * normal(generator, spec.dim))
+            block = nn.Sequential(*hidden, linear(weight, -weight @ features.mean(0)))
+            couplings.append(Coupling(block, source, target))
+            rows = couplings[-1](rows)
+    return AdditiveFlow(couplings, 0.1 * normal(generator, spec.dim))

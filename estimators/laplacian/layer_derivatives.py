@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -27,17 +28,17 @@ POINTWISE = (
 
 @dataclass(frozen=True)
 class Affine:
-    """y = W h + b, with W: (out, in)."""
+    """y = W h + b, with W: (out, in), or (width,) for a diagonal one."""
 
     weight: Tensor
 
     def pull(self, g: Tensor) -> Tensor:
         """Wᵀ g for (…, out) to (…, in)."""
-        return g @ self.weight
+        return g @ self.weight if self.weight.dim() == 2 else g * self.weight
 
     def pull_squared(self, h: Tensor) -> Tensor:
         """(W∘W)ᵀ h."""
-        return h @ self.weight**2
+        return h @ self.weight**2 if self.weight.dim() == 2 else h * self.weight**2
 
 
 @dataclass(frozen=True)
@@ -47,44 +48,106 @@ class Pointwise:
     slope: Tensor
     bend: Tensor
 
+    def pull(self, g: Tensor) -> Tensor:
+        """φ′ ∘ g."""
+        return self.slope * g
 
-def layer_derivatives(layers: nn.Sequential, x: Tensor) -> list[Affine | Pointwise]:
+    def pull_squared(self, h: Tensor) -> Tensor:
+        """φ′² ∘ h."""
+        return self.slope**2 * h
+
+
+@dataclass(frozen=True)
+class Skip:
+    """y = h + b(h[source]) at the entries ``target``, with the derivatives of the layers of b."""
+
+    steps: list[Affine | Pointwise | Skip]
+    source: slice
+    target: slice
+    width: int
+
+    def place(self, t: Tensor) -> Tensor:
+        """Entries of ``source``, (…, its length), among zeros, (…, width)."""
+        return _among_zeros(t, self.source, self.width)
+
+
+Step = Affine | Pointwise | Skip
+State = tuple[Tensor, ...]
+
+
+def layer_derivatives(layers: nn.Sequential, x: Tensor) -> list[Step]:
     """Run the network on x, (B, D), and keep what a backward sweep needs of each layer, in order.
 
-    The derivatives of a pointwise layer come from reverse mode through that layer alone, so any activation will do.
-    They are differentiable in θ where gradients are enabled, and detached where not.
+    The layers are those of the protocol ``layers`` (`estimators.protocols`). The derivatives of a pointwise one come
+    from reverse mode through that layer alone, so any activation will do. They are differentiable in θ where gradients
+    are enabled, and detached where not.
 
     Raises:
-        NotImplementedError: a layer is neither affine nor pointwise, or the last one does not end in one output.
+        NotImplementedError: a layer is neither affine, nor pointwise, nor a skip, or the last one does not end in one
+            output.
     """
-    create_graph = torch.is_grad_enabled()
-    steps: list[Affine | Pointwise] = []
-    h = x
+    h, steps = _run(layers, x, torch.is_grad_enabled())
+    if h.shape != (x.shape[0], 1):
+        raise NotImplementedError(f"needs layers that end in one output; these give {tuple(h.shape)}")
+    return steps
+
+
+def sweep_back(steps: list[Step], state: State, through: Callable[[Affine | Pointwise, State], State]) -> State:
+    """Carry a state of tensors (…, width) from the output back to the input.
+
+    Args:
+        steps: the derivatives of the layers.
+        state: what is carried, at the output.
+        through: (layer, state at its output) → state at its input. At a skip, what comes back through its layers is
+            added to what passes beside them: right for anything that is linear in the state but for what the layers
+            themselves add to it.
+    """
+    for step in reversed(steps):
+        if isinstance(step, Skip):
+            inner = sweep_back(step.steps, tuple(t[..., step.target] for t in state), through)
+            state = tuple(t + step.place(part) for t, part in zip(state, inner, strict=True))
+        else:
+            state = through(step, state)
+    return state
+
+
+def score(steps: list[Step], x: Tensor) -> Tensor:
+    """∇f by a backward sweep, (B, D)."""
+    (g,) = sweep_back(steps, (x.new_ones((x.shape[0], 1)),), lambda step, state: (step.pull(state[0]),))
+    return g
+
+
+def _run(layers: nn.Sequential, h: Tensor, create_graph: bool) -> tuple[Tensor, list[Step]]:
+    steps: list[Step] = []
     for layer in layers:
-        if isinstance(layer, nn.Linear):
-            steps.append(Affine(layer.weight))
+        jacobian = layer.weight if isinstance(layer, nn.Linear) else getattr(layer, "jacobian", None)
+        if isinstance(jacobian, Tensor):
+            steps.append(Affine(jacobian))
             h = layer(h)
         elif isinstance(layer, nn.Identity):
             continue
         elif isinstance(layer, POINTWISE) or getattr(layer, "pointwise", False):
             h, slope, bend = _pointwise(layer, h, create_graph)
             steps.append(Pointwise(slope, bend))
+        elif isinstance(layer, nn.Sequential):
+            h, inner = _run(layer, h, create_graph)
+            steps += inner
+        elif getattr(layer, "skip", False) and isinstance(layer.block, nn.Sequential):
+            source, target = getattr(layer, "source", slice(None)), getattr(layer, "target", slice(None))
+            out, inner = _run(layer.block, h[..., source], create_graph)
+            steps.append(Skip(inner, source, target, h.shape[-1]))
+            h = h + _among_zeros(out, target, h.shape[-1])
         else:
             raise NotImplementedError(
-                f"needs layers that are nn.Linear or pointwise (an activation of torch.nn, or a module whose attribute "
-                f"pointwise is true); got {type(layer).__name__}"
+                "needs layers that are nn.Linear or pointwise (an activation of torch.nn, or a module whose attribute "
+                "pointwise is true), or skips (a module whose attribute skip is true); got " + type(layer).__name__
             )
-    if h.shape != (x.shape[0], 1):
-        raise NotImplementedError(f"needs layers that end in one output; these give {tuple(h.shape)}")
-    return steps
+    return h, steps
 
 
-def score(steps: list[Affine | Pointwise], x: Tensor) -> Tensor:
-    """∇f by a backward sweep, (B, D)."""
-    g = x.new_ones((x.shape[0], 1))
-    for step in reversed(steps):
-        g = step.pull(g) if isinstance(step, Affine) else step.slope * g
-    return g
+def _among_zeros(t: Tensor, entries: slice, width: int) -> Tensor:
+    start, stop, _ = entries.indices(width)
+    return nn.functional.pad(t, (start, width - stop))
 
 
 def _pointwise(layer: nn.Module, h: Tensor, create_graph: bool) -> tuple[Tensor, Tensor, Tensor]:

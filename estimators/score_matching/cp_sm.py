@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from estimators.cost import Cost
 from estimators.laplacian.curvature_propagation import FORMS, propagate_curvature
-from estimators.laplacian.layer_derivatives import layer_derivatives, score
+from estimators.laplacian.layer_derivatives import layer_derivatives
 from estimators.registry import register
 
 
@@ -13,7 +13,7 @@ from estimators.registry import register
     "cp_sm",
     quantity="score_matching",
     needs="layers",
-    cost=Cost("2 M + 3", memory="M max(2 D, 4 W) + L W", step_memory="M (D + 2 L W) + 2 L W"),
+    cost=Cost("2 M + 2", memory="M max(2 D, 4 W) + L W", step_memory="M (D + 2 L W) + 2 L W"),
     tags=("stochastic-trace", "layerwise"),
     source="Martens, Sutskever, Swersky (2012), Estimating the Hessian by Back-propagating Curvature, section on score "
     "matching",
@@ -26,11 +26,12 @@ def cp_sm(layers: nn.Sequential, x: Tensor, *, generator: torch.Generator, probe
     Unbiased for ½‖s‖² + tr ∇s, in value and in θ-gradient; its variance was measured above that of ``ssm_vr`` with
     rademacher probes. Single draws of the θ-gradient are large where φ″g is nearly zero.
 
-    Cost: one forward pass, one sweep back for the score and one or two for each probe; no second differentiation
-    through the network. Time and memory O(M · depth · width), with no factor D.
+    Cost: one forward pass and one sweep back of the score and, for each probe, of two factors; no second
+    differentiation through the network. Time and memory O(M · depth · width), with no factor D.
 
     Args:
-        layers: an ``nn.Sequential`` of ``nn.Linear`` and pointwise layers with one output, the log-density.
+        layers: an ``nn.Sequential`` of affine and pointwise layers and skips (couplings) with one output, the
+            log-density.
         x: the points, (B, D), float32 or float64.
         generator: the source of the signs.
         probes: M, how many sweeps a row.
@@ -41,11 +42,11 @@ def cp_sm(layers: nn.Sequential, x: Tensor, *, generator: torch.Generator, probe
 
     Raises:
         ValueError: M < 1 or another form.
-        NotImplementedError: a layer is neither affine nor pointwise.
+        NotImplementedError: a layer is neither affine, nor pointwise, nor a skip.
 
     Source: Martens, Sutskever, Swersky (2012), Estimating the Hessian by Back-propagating Curvature, ICML.
     """
     if form not in FORMS:
         raise ValueError(f"option form of cp_sm has to be one of {', '.join(FORMS)}; got {form!r}")
-    steps = layer_derivatives(layers, x)
-    return 0.5 * (score(steps, x) ** 2).sum(-1) + propagate_curvature(steps, x, generator, probes, form)
+    s, trace = propagate_curvature(layer_derivatives(layers, x), x, generator, probes, form)
+    return 0.5 * (s**2).sum(-1) + trace

@@ -4,7 +4,7 @@ from torch import Tensor, nn
 
 from estimators.cost import Cost
 from estimators.laplacian.approximate_backprop import approximate_curvature
-from estimators.laplacian.layer_derivatives import layer_derivatives, score
+from estimators.laplacian.layer_derivatives import layer_derivatives
 from estimators.registry import register
 
 
@@ -14,7 +14,7 @@ from estimators.registry import register
     needs="layers",
     bias="fixed",
     target="none",
-    cost=Cost("4", memory="D + (L + 4) W", step_memory="D + 4 L W"),
+    cost=Cost("3", memory="D + (L + 4) W", step_memory="D + 4 L W"),
     tags=("layerwise", "deterministic"),
     source="Kingma, LeCun (2010), Regularized estimation of image statistics by score matching, section 3",
 )
@@ -29,16 +29,17 @@ def kl_sm(layers: nn.Sequential, x: Tensor) -> Tensor:
     memory O(depth · width), with no factor D.
 
     Args:
-        layers: an ``nn.Sequential`` of ``nn.Linear`` and pointwise layers with one output, the log-density.
+        layers: an ``nn.Sequential`` of affine and pointwise layers and skips (couplings) with one output, the
+            log-density.
         x: the points, (B, D), float32 or float64.
 
     Returns:
         (B,), in the dtype of x.
 
     Raises:
-        NotImplementedError: a layer is neither affine nor pointwise.
+        NotImplementedError: a layer is neither affine, nor pointwise, nor a skip.
 
     Source: Kingma, LeCun (2010), Regularized estimation of image statistics by score matching, NeurIPS, section 3.
     """
-    steps = layer_derivatives(layers, x)
-    return 0.5 * (score(steps, x) ** 2).sum(-1) + approximate_curvature(steps, x).sum(-1)
+    s, diagonal = approximate_curvature(layer_derivatives(layers, x), x)
+    return 0.5 * (s**2).sum(-1) + diagonal.sum(-1)

@@ -5,11 +5,13 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch import nn
 
 import estimators
 from bench import problems, references
 from bench.exact.gradient import exact_gradient, serving
 from bench.point import ProblemSpec
+from bench.problems.energy import LayeredEnergy
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -104,6 +106,20 @@ def test_more_dimensions_than_units_uses_gram_matrix_and_survives_rank_deficient
     for a, b in zip(fast[1], slow[1], strict=True):
         assert torch.isfinite(a).all()
         torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("layer", [nn.Softplus(beta=2.0), nn.GELU(approximate="tanh"), nn.Mish()], ids=str)
+def test_layers_that_the_formulas_do_not_know_are_left_to_reverse_mode(layer):
+    """An activation with settings of its own is another function than its default: no route by layers, none wrong."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = LayeredEnergy(nn.Sequential(nn.Linear(3, 4), layer, nn.Linear(4, 1)).double())
+    x = torch.linspace(-1, 1, 6, dtype=torch.float64).view(2, 3)
+    for quantity, order in (("score_matching", 2), ("laplacian", 2), ("laplacian", 4), ("directional", 3)):
+        assert "by_layers" not in serving(model, quantity, order)
+    value, _ = exact_gradient(model, "laplacian", 2, x)
+    hessians = torch.func.vmap(torch.func.hessian(lambda row: model.log_density(row[None])[0]))(x)
+    torch.testing.assert_close(value, hessians.diagonal(dim1=-2, dim2=-1).sum(-1))
 
 
 def test_gradient_is_the_numeric_derivative_of_the_mean_value():

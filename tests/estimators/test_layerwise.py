@@ -8,6 +8,9 @@ import torch
 from torch import nn
 
 import estimators
+from bench.exact.couplings import Coupling, DiagonalScale, NegativeHalfSquare, Total
+from bench.exact.residual import Residual
+from estimators import probes as probe_laws
 from estimators.laplacian.layer_derivatives import layer_derivatives, score
 
 
@@ -19,6 +22,28 @@ def net(sizes, activation=nn.Softplus, seed=0, gain=1.5):
         nn.init.normal_(layers[-2].weight, std=gain / math.sqrt(a), generator=g)
         nn.init.normal_(layers[-2].bias, std=0.5, generator=g)
     return nn.Sequential(*layers[:-1]).double()
+
+
+def residual(dim, activation=nn.Tanh, seed=0):
+    first, block, last = (
+        net((dim, 3, 1), activation, seed),
+        net((3, 2, 3), activation, seed + 1),
+        net((3, 1), seed=seed),
+    )
+    return nn.Sequential(*first[:2], Residual(block), last)
+
+
+def coupled(dim, activation=nn.Tanh, seed=0, couplings=3, depth=1, width=2):
+    """A layered NICE: additive couplings of alternating halves, a diagonal scale, a standard normal."""
+    half = (dim + 1) // 2
+    halves = slice(None, half), slice(half, None)
+    sizes = half, dim - half
+    layers = []
+    for i in range(couplings):
+        block = net((sizes[i % 2], *(width,) * depth, sizes[1 - i % 2]), activation, seed + i)
+        layers.append(Coupling(block, halves[i % 2], halves[1 - i % 2]))
+    scale = torch.linspace(-0.3, 0.5, dim, dtype=torch.float64)
+    return nn.Sequential(*layers, DiagonalScale(scale), NegativeHalfSquare(), Total(dim))
 
 
 def points(rows, dim, seed=1):
@@ -39,29 +64,74 @@ def test_the_swept_score_is_the_gradient_with_any_activation(activation):
     torch.testing.assert_close(score(layer_derivatives(layers, x), x), g)
 
 
-@pytest.mark.parametrize("form", ["s", "tu"])
-@pytest.mark.parametrize("activation", [nn.Tanh, nn.SiLU, Sine])
-def test_curvature_propagation_is_unbiased(form, activation):
-    """20 000 copies of a point; value and θ-gradient of the whole mean within 5 % of their size.
+@pytest.mark.parametrize("layers", [residual(5), coupled(5), coupled(4, nn.Softplus, depth=2)], ids=str)
+def test_the_swept_score_is_the_gradient_through_skips_and_couplings(layers):
+    x = points(3, layers[0].in_features if isinstance(layers[0], nn.Linear) else layers[-1].jacobian.shape[1])
+    x.requires_grad_(True)
+    (g,) = torch.autograd.grad(layers(x).sum(), x)
+    torch.testing.assert_close(score(layer_derivatives(layers, x), x), g)
 
-    The noise of the mean is below 1 %; a constant wrong by a factor of two or a sign cannot pass.
-    """
-    layers, x = net((3, 5, 4, 1), activation), points(1, 3)
-    value = estimators.get("curvature_propagation")(
-        layers, x.repeat(20_000, 1), order=2, generator=torch.Generator().manual_seed(0), form=form
+
+def gradient(layers, value):
+    parts = torch.autograd.grad(
+        value.mean(), list(layers.parameters()), retain_graph=True, allow_unused=True, materialize_grads=True
     )
-    exact = estimators.get("hvp_loop")(layers, x, order=2)
-    assert abs(value.mean() - exact) < 6 * value.std() / 20_000**0.5
-    ours, theirs = (
-        torch.cat(
-            [
-                g.flatten()
-                for g in torch.autograd.grad(t.mean(), layers.parameters(), allow_unused=True, materialize_grads=True)
-            ]
-        )
-        for t in (value, exact)
-    )
-    assert (ours - theirs).norm() < 0.1 * theirs.norm()
+    return torch.cat([part.flatten() for part in parts])
+
+
+def every_sign(monkeypatch, units):
+    """Have the probes run through all sign vectors of the units, one after the other: their mean is the expectation."""
+    signs, taken = torch.tensor(list(itertools.product((-1.0, 1.0), repeat=units)), dtype=torch.float64), 0
+
+    def draw(law, probes, like, generator):
+        nonlocal taken
+        assert law == "rademacher" and probes == len(signs)
+        part = signs[:, taken : taken + like.shape[1]]
+        taken += like.shape[1]
+        return part.unsqueeze(1).expand(-1, *like.shape)
+
+    monkeypatch.setattr(probe_laws, "draw", draw)
+    return {"probes": len(signs), "generator": torch.Generator()}, lambda: taken
+
+
+@pytest.mark.parametrize("form", ["s", "tu"])
+@pytest.mark.parametrize("name", ["curvature_propagation", "cp_sm"])
+@pytest.mark.parametrize(
+    ("layers", "dim", "units"),
+    [
+        (net((3, 5, 4, 1), nn.Tanh), 3, 9),
+        (net((3, 5, 4, 1), Sine), 3, 9),
+        (residual(3, nn.SiLU), 3, 5),
+        (coupled(3), 3, 9),
+        (coupled(2, nn.Softplus, couplings=2, depth=2), 2, 10),
+    ],
+    ids=["tanh", "sine", "residual", "nice", "deeper nice"],
+)
+def test_curvature_propagation_is_unbiased_exactly(monkeypatch, name, form, layers, dim, units):
+    """The mean over every sign vector, fresh for every unit, is the exact quantity, in value and in θ-gradient."""
+    x = points(2, dim)
+    keywords, taken = every_sign(monkeypatch, units)
+    order = {"order": 2} if name == "curvature_propagation" else {}
+    value = estimators.get(name)(layers, x, form=form, **keywords, **order)
+    exact = estimators.get("hvp_loop" if order else "sm_exact")(layers, x, **order)
+    assert taken() == units
+    torch.testing.assert_close(value, exact, rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(gradient(layers, value), gradient(layers, exact), rtol=1e-8, atol=1e-9)
+
+
+def test_on_nice_approximate_backprop_is_exact_with_one_diagonal_coupling_and_wrong_with_more():
+    """The base density's Hessian is diagonal, and stays so through one coupling of unit-wise maps; not through two."""
+    x = points(20, 6)
+    for couplings, exactly in ((1, True), (2, False), (4, False)):
+        layers = coupled(6, nn.Softplus, couplings=couplings, width=3)
+        with torch.no_grad():
+            for coupling in layers[:couplings]:
+                for layer in (coupling.block[0], coupling.block[2]):
+                    layer.weight.copy_(torch.diag(0.5 + 0.5 * torch.tanh(layer.weight.diagonal())))
+        value, exact = (estimators.get(n)(layers, x) for n in ("kl_sm", "sm_exact"))
+        ours, theirs = gradient(layers, value), gradient(layers, exact)
+        error = float((ours - theirs).norm() / theirs.norm())
+        assert error < 1e-12 if exactly else error > 1e-3, (couplings, error)
 
 
 def test_variances_stand_as_published_nets_suggest():
@@ -98,7 +168,7 @@ def test_approximate_backprop_is_exact_with_one_hidden_layer_and_not_with_two():
     for seed in range(10):
         deep = net((6, 9, 8, 1), seed=seed)
         truth = exact(deep, x, order=2)
-        errors.append(float((approximate(deep, x, order=2) - truth).norm() / truth.norm()))
+        errors.append(float(((approximate(deep, x, order=2) - truth).norm() / truth.norm()).detach()))
     assert sorted(errors)[5] > 0.05, "many nets: a single one may be right by luck"
 
 
@@ -118,6 +188,7 @@ def test_approximate_backprop_is_exact_on_deep_nets_without_interactions():
 def test_what_is_neither_affine_nor_pointwise_is_refused():
     x = points(2, 4)
     for layers, message in (
+        (nn.Sequential(Residual(nn.Sequential(nn.LayerNorm(4))), nn.Linear(4, 1)), "got LayerNorm"),
         (nn.Sequential(nn.LayerNorm(4), nn.Linear(4, 1)), "got LayerNorm"),
         (nn.Sequential(nn.Linear(4, 2)), r"end in one output; these give \(2, 2\)"),
     ):

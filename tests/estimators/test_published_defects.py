@@ -2,13 +2,18 @@
 
 import itertools
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import nn
 
 import estimators
+from bench.exact.couplings import Coupling, DiagonalScale, NegativeHalfSquare, Total
 from estimators import probes as probe_laws
+from estimators.laplacian.approximate_backprop import approximate_curvature
+from estimators.laplacian.curvature_propagation import propagate_curvature
+from estimators.laplacian.layer_derivatives import Skip, layer_derivatives, score
 
 
 def net(dim, width=16, seed=0, gain=2.0):
@@ -53,11 +58,11 @@ def test_finite_differences_around_the_clean_point():
             value = estimators.get("fd_dsm")(model, x, generator=g, sigma=sigma)
         else:
             value = estimators.get("dsm_cv")(model, x, generator=g, sigma=sigma)
-        losses[kind], gradients[kind] = float(value.mean()), gradient(model, value)
-    assert losses["clean"] == pytest.approx(losses["noised"], rel=0.05)
+        losses[kind], gradients[kind] = float(value.detach().mean()), gradient(model, value)
+    assert losses["clean"] == pytest.approx(losses["noised"], rel=0.02)
     torch.testing.assert_close(gradients["ours"], gradients["noised"], rtol=1e-5, atol=1e-5)
     assert cosine(gradients["ours"], gradients["dsm"]) > 0.95
-    assert cosine(gradients["clean"], gradients["dsm"]) < 0.6
+    assert cosine(gradients["clean"], gradients["dsm"]) < 0.3, "0.21 in the published setting"
 
 
 def test_unit_norm_directions_are_one_over_d():
@@ -100,36 +105,44 @@ def test_sigma_to_the_fourth():
     torch.testing.assert_close(gradient(model, theirs), sigma**4 * gradient(model, ours))
 
 
-def test_a_coupling_swept_back_without_its_type():
-    """Additive couplings alternate their halves; the published sweep takes every one as the first kind."""
-    g = torch.Generator().manual_seed(0)
-    half = 5
-    weights = [torch.randn(half, half, generator=g, dtype=torch.float64) / half**0.5 for _ in range(4)]
-    x = torch.randn(6, 2 * half, generator=g, dtype=torch.float64)
+def nice(linears, dim=20, width=50):
+    """Four additive couplings of alternating halves, softplus networks as torch initialises them, a standard normal."""
+    half = dim // 2
+    halves = slice(0, half), slice(half, dim)
+    couplings = []
+    for i in range(4):
+        sizes = (half, *(width,) * (linears - 1), half)
+        layers = [layer for a, b in itertools.pairwise(sizes) for layer in (nn.Linear(a, b), nn.Softplus())]
+        couplings.append(Coupling(nn.Sequential(*layers[:-1]), halves[i % 2], halves[1 - i % 2]))
+    return nn.Sequential(*couplings, DiagonalScale(torch.zeros(dim)), NegativeHalfSquare(), Total(dim)).double()
 
-    def forward(x):
-        a, b = x.split(half, -1)
-        inputs = []
-        for kind, w in zip(itertools.cycle((0, 1)), weights, strict=False):
-            inputs.append((a, b))
-            a, b = (a, b + torch.tanh(a @ w.T)) if kind == 0 else (a + torch.tanh(b @ w.T), b)
-        return a, b, inputs
 
-    def sweep(x, typed):
-        a, b, inputs = forward(x)
-        ga, gb = -a, -b  # the score of a standard normal in the flow's output
-        for k in reversed(range(4)):
-            w, kind = weights[k], k % 2 if typed else 0
-            source = inputs[k][kind]
-            pull = lambda out, w=w, source=source: (out * (1 - torch.tanh(source @ w.T) ** 2)) @ w  # noqa: E731
-            ga, gb = (ga + pull(gb), gb) if kind == 0 else (ga, gb + pull(ga))
-        return torch.cat([ga, gb], -1)
+@pytest.mark.parametrize(("linears", "low", "high"), [(2, 0.18, 0.3), (5, 0.003, 0.01)])
+def test_a_coupling_swept_back_without_its_type(linears, low, high):
+    """NICE's couplings alternate their halves; the published sweep takes every one for the first kind.
 
+    The score was reported 23.5 % off with two linear layers a coupling, and 0.5 % with five; ours is right.
+    """
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model, x = nice(linears), torch.randn(32, 20, dtype=torch.float64)
     points = x.clone().requires_grad_(True)
-    a, b, _ = forward(points)
-    (score,) = torch.autograd.grad(-0.5 * ((a**2).sum() + (b**2).sum()), points)
-    torch.testing.assert_close(sweep(x, typed=True), score)
-    assert (sweep(x, typed=False) - score).norm() > 0.1 * score.norm()
+    (exact,) = torch.autograd.grad(model(points).sum(), points)
+    torch.testing.assert_close(score(layer_derivatives(model, x), x), exact)
+
+    def untyped():
+        first = {"source": slice(0, 10), "target": slice(10, 20)}
+        return [replace(step, **first) if isinstance(step, Skip) else step for step in layer_derivatives(model, x)]
+
+    theirs = score(untyped(), x).detach()
+    assert low < float((theirs - exact).norm() / exact.norm()) < high
+    if linears == 2:  # and so is the objective's gradient, of both baselines
+        s, trace = propagate_curvature(untyped(), x, torch.Generator().manual_seed(0), 1, "s")
+        ours = gradient(model, estimators.get("cp_sm")(model, x, generator=torch.Generator().manual_seed(0)))
+        assert (gradient(model, 0.5 * (s**2).sum(-1) + trace) - ours).norm() > 0.2 * ours.norm()
+        s, diagonal = approximate_curvature(untyped(), x)
+        ours = gradient(model, estimators.get("kl_sm")(model, x))
+        assert (gradient(model, 0.5 * (s**2).sum(-1) + diagonal.sum(-1)) - ours).norm() > 0.2 * ours.norm()
 
 
 def test_tau_trace_squared_with_one_sample_is_a_gradient_norm_penalty():
