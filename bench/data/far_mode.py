@@ -14,13 +14,20 @@ from bench.data.source import Source, register
 WEIGHT, DISTANCE = 1e-3, 1e3
 
 
-def draw(sign: float, dim: int, batch: int, generator: torch.Generator) -> Tensor:
+def draw(
+    sign: float,
+    dim: int,
+    batch: int,
+    generator: torch.Generator,
+    weight: float = WEIGHT,
+    distance: float = DISTANCE,
+) -> Tensor:
     """Rows of p₊ or p₋, (batch, dim)."""
     numbers = torch.rand(batch, dim + dim % 2 + 1, dtype=torch.float64, generator=generator)
     u, w = numbers[:, 1:].chunk(2, -1)
     radius = torch.sqrt(-2.0 * torch.log1p(-u))
     x = torch.cat([radius * torch.cos(2 * torch.pi * w), radius * torch.sin(2 * torch.pi * w)], -1)[:, :dim].clone()
-    x[:, 0] += sign * DISTANCE * (numbers[:, 0] < WEIGHT)
+    x[:, 0] += sign * distance * (numbers[:, 0] < weight)
     return x
 
 

@@ -4,6 +4,7 @@ from bench.data import DATA as DATA
 from bench.exact.activations import ACTIVATIONS as ACTIVATIONS
 from bench.problems import deq as _deq  # noqa: F401
 from bench.problems import dkef as _dkef  # noqa: F401
+from bench.problems import far_mode as _far_mode  # noqa: F401
 from bench.problems import flows as _flows  # noqa: F401
 from bench.problems import gaussian as _gaussian  # noqa: F401
 from bench.problems import gaussian_mixture as _gaussian_mixture  # noqa: F401
