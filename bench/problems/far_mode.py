@@ -17,14 +17,32 @@ from bench.data.far_mode import DISTANCE, WEIGHT
 from bench.point import ProblemSpec
 from bench.problems.gaussian_mixture import GaussianMixture
 from bench.problems.registry import register
+from bench.problems.weights import normal
 
 
-def far_mode(dim: int, sign: float, weight: float = WEIGHT, distance: float = DISTANCE) -> GaussianMixture:
-    """The mixture itself, float64: logits, means and log-precisions are its parameters."""
-    means = torch.zeros(2, dim, dtype=torch.float64)
-    means[1, 0] = sign * distance
-    logits = torch.tensor([1.0 - weight, weight], dtype=torch.float64).log()
-    return GaussianMixture(logits, means, torch.zeros(2, dim, dtype=torch.float64))
+class FarMode(GaussianMixture):
+    """A mixture whose means are parameters about a fixed place each, so that a step's size is not that of R."""
+
+    place: Tensor
+
+    def __init__(self, logits: Tensor, place: Tensor) -> None:
+        nn.Module.__init__(self)
+        self.logits = nn.Parameter(logits)
+        self.deviations = nn.Parameter(torch.zeros_like(place))
+        self.log_precisions = nn.Parameter(torch.zeros_like(place))
+        self.register_buffer("place", place)
+
+    @property
+    def means(self) -> Tensor:  # type: ignore[override]
+        """(2, D)."""
+        return self.place + self.deviations
+
+
+def far_mode(dim: int, sign: float, weight: float = WEIGHT, distance: float = DISTANCE) -> FarMode:
+    """The mixture itself, float64."""
+    place = torch.zeros(2, dim, dtype=torch.float64)
+    place[1, 0] = sign * distance
+    return FarMode(torch.tensor([1.0 - weight, weight], dtype=torch.float64).log(), place)
 
 
 def _registered(name: str, sign: float) -> None:
@@ -35,8 +53,12 @@ def _registered(name: str, sign: float) -> None:
         normalised=True,
     )
     def build(spec: ProblemSpec, rows: Tensor, generator: torch.Generator) -> nn.Module:
-        """The mixture at its true parameters."""
-        return far_mode(spec.dim, sign)
+        """The mixture off the truth, so that it can learn: means moved by about 0.1, log-precisions by 0.2."""
+        model = far_mode(spec.dim, sign)
+        with torch.no_grad():
+            model.deviations.add_(0.1 * normal(generator, 2, spec.dim))
+            model.log_precisions.add_(0.2 * normal(generator, 2, spec.dim))
+        return model
 
 
 _registered("far_mode_plus", 1.0)
