@@ -20,13 +20,18 @@ class Activation:
     Attributes:
         module: makes the layer.
         derivative: (n, z) → φ⁽ⁿ⁾(z), n ≥ 0, differentiable in z.
-        smooth: φ has all derivatives. Where it has not, the gradient of a second derivative by automatic
-            differentiation leaves out what happens at the kinks, and is not the gradient of the objective.
+        continuous: how many derivatives of φ are continuous. Beyond those, differentiation in θ leaves out what happens
+            at the kinks, and is not the derivative of the objective.
     """
 
     module: Callable[[], nn.Module]
     derivative: Derivative
-    smooth: bool = True
+    continuous: float = math.inf
+
+    @property
+    def smooth(self) -> bool:
+        """Whether φ has all derivatives."""
+        return self.continuous == math.inf
 
 
 def polynomial(coefficients: list[float], t: Tensor) -> Tensor:
@@ -113,8 +118,8 @@ ACTIVATIONS: Mapping[str, Activation] = MappingProxyType(
         "tanh": Activation(nn.Tanh, tanh_derivative),
         "silu": Activation(nn.SiLU, silu_derivative),
         "gelu": Activation(nn.GELU, gelu_derivative),
-        "elu": Activation(nn.ELU, elu_derivative, smooth=False),
-        "relu": Activation(nn.ReLU, relu_derivative, smooth=False),
+        "elu": Activation(nn.ELU, elu_derivative, continuous=1),
+        "relu": Activation(nn.ReLU, relu_derivative, continuous=0),
     }
 )
 

@@ -3,12 +3,16 @@
 Draw k of an estimator uses the generator seed k of its problem, so every estimator, its pair and its float64 twin see
 the same probes. Two routes to the bias: *direct*, the mean of the draws against the reference; and *paired*, the mean
 difference from an unbiased estimator on the same probes, which cancels the probe noise and sees biases far below it.
+
+A reference of noised rows (`Reference.noise`) is met by draws at noised rows: draw k has its own noise, the same for
+every estimator; there is no pair then, since what a pair is unbiased for is the objective without its kinks.
 """
 
 from __future__ import annotations
 
 import math
 import time
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -25,6 +29,7 @@ SAME_CONSTANT = ("exact", "sm", "csm", "mle", "smoothed")
 PAIRED_MUST_BE_BELOW = 0.2  # of either's standard deviation, else the difference cancels nothing
 MANY_PARAMETERS = 1_000_000  # beyond this, half the blocks: they are float64 vectors of that length
 ROUNDING_DRAWS = 4
+ROW_NOISE = 500_009  # from a draw's seed to that of its rows' noise
 
 
 class NotFinite(Exception):
@@ -51,18 +56,19 @@ def accuracy(subject: Subject, twin: Subject, reference: Reference, draws: int) 
     Raises:
         NotFinite: a draw's value or gradient is not finite.
     """
-    stochastic = subject.estimator.stochastic
+    stochastic = subject.estimator.stochastic or reference.noise > 0
     draws = draws if stochastic else 1
     blocks = 16 if reference.gradient.numel() > MANY_PARAMETERS else 32
     gradients = BlockSums(reference.gradient, draws, blocks)
     values = BlockSums(reference.value, draws)
-    pair = _pair(twin) if stochastic else None
+    pair = _pair(twin) if subject.estimator.stochastic and not reference.noise else None
     differences = None if pair is None else BlockSums(reference.gradient, draws, blocks)
     kernel_s = 0.0
     for k in range(draws):
         seed = draw_seed(subject.problem, k)
+        drawn = at_noised_rows(subject, reference.noise, k)
         started = time.perf_counter()
-        value, gradient = subject.step(generator(seed))
+        value, gradient = drawn.step(generator(seed))
         kernel_s += time.perf_counter() - started
         if not_finite := finite(value, *gradient):
             raise NotFinite(f"draw {k + 1} of {draws}: {not_finite}")
@@ -80,7 +86,8 @@ def accuracy(subject: Subject, twin: Subject, reference: Reference, draws: int) 
         "grad_std": std,
         "grad_cosine": gradients.cosine(),
         "grad_rounding": _rounding(subject, twin, gradients.norm, std),
-        **_value_columns(values, subject),
+        **(_value_columns(values, subject) if not reference.noise else {}),
+        **({"reference_error": reference.error, "row_noise": reference.noise} if reference.error else {}),
         "draws": draws,
         "minibatch_std": reference.minibatch_std,
         "kernel_s": kernel_s,
@@ -98,6 +105,8 @@ def accuracy(subject: Subject, twin: Subject, reference: Reference, draws: int) 
     route, bias = "direct", gradients.bias()
     if differences is not None and differences.std() < PAIRED_MUST_BE_BELOW * std:
         route, bias = "paired", differences.bias()
+    else:
+        bias = bias.blurred(reference.error)
     return columns | {
         "grad_bias": bias.bias,
         "grad_bias_low": bias.low,
@@ -106,6 +115,15 @@ def accuracy(subject: Subject, twin: Subject, reference: Reference, draws: int) 
         "bias_route": route,
         "grad_rmse": math.hypot(bias.bias, std),
     }
+
+
+def at_noised_rows(subject: Subject, noise: float, k: int) -> Subject:
+    """The subject at x + σz, z the k-th of its problem; itself without noise."""
+    if not noise:
+        return subject
+    problem = subject.problem
+    z = torch.randn(problem.x.shape, dtype=torch.float64, generator=generator(draw_seed(problem, k) + ROW_NOISE))
+    return replace(subject, problem=replace(problem, x=problem.x + noise * z.to(problem.x)))
 
 
 def _value_columns(values: BlockSums, subject: Subject) -> dict[str, Any]:

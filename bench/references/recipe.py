@@ -1,4 +1,4 @@
-"""A recipe: how the exact reference of one target is had. One file a target beside this one holds them."""
+"""A recipe: how the reference of one target is had, exactly or by draws. One file a target beside this holds them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from torch import Tensor, nn
 from bench.exact.gradient import exact_gradient, serving
 from bench.point import ProblemSpec
 
-Exact = Callable[[nn.Module, str, int, Tensor, Tensor, str], tuple[Tensor, list[Tensor]]]
+Values = tuple[Tensor, list[Tensor]]  # at the rows, (B,); and the gradient of their mean, one tensor a parameter
+Exact = Callable[[nn.Module, str, int, Tensor, Tensor, str], Values]
+Draw = Callable[[Tensor, Tensor, Tensor], Values]
 
 
 def _nothing_to_refuse(spec: ProblemSpec, quantity: str) -> None:
@@ -28,6 +30,10 @@ class Recipe:
         routes: (model, quantity, order) → names of the ways that serve, the cheapest first; raises NotImplementedError.
         exact: (model, quantity, order, x, v, route) → the values at the rows, (B,), and the gradient of their mean, one
             tensor for each parameter that requires one. The model, x (B, D) and v (B, D) are float64 on the CPU.
+        sampler: where there is no exact way: (model, quantity, order, x) → a function (x, v, z) → values and gradient
+            of one draw, unbiased over z, (B, D) standard normal. It is averaged until its error is small.
+        noise: σ; estimators held against this are run at x + σz, a fresh z each draw. 0 for the points as they are.
+        floor: a relative error of the gradient that the spread of the draws does not show.
     """
 
     label: Callable[[ProblemSpec, str], str]
@@ -35,3 +41,6 @@ class Recipe:
     check: Callable[[ProblemSpec, str], None] = _nothing_to_refuse
     routes: Callable[[nn.Module, str, int], tuple[str, ...]] = serving
     exact: Exact = exact_gradient
+    sampler: Callable[[nn.Module, str, int, Tensor], Draw] | None = None
+    noise: float = 0.0
+    floor: float = 0.0

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from bench import cache, problems
-from bench.exact.activations import ACTIVATIONS
 from bench.point import ProblemSpec
 from bench.problems.build import content as problem_content
+from bench.references import kinked, sampling
 from bench.references.csm import CSM
 from bench.references.dsm import DSM
 from bench.references.exact import EXACT, NONE
@@ -24,11 +24,12 @@ from bench.references.recipe import Recipe
 from bench.references.smoothed import SMOOTHED
 from estimators.estimator import QUANTITIES, TARGETS
 
-REFERENCE_VERSION = 1
+REFERENCE_VERSION = 2
 GROUPS = 16
 RECIPES: Mapping[str, Recipe] = MappingProxyType(
     {"exact": EXACT, "sm": EXACT, "dsm": DSM, "csm": CSM, "smoothed": SMOOTHED, "mle": MLE, "none": NONE}
 )
+_NUMBERS = ("minibatch_std", "error", "noise")
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,9 @@ class Reference:
         minibatch_std: relative standard deviation of that gradient over batches of this size; NaN where it cannot be
             known, from a single row or with a vanishing gradient.
         label: in words, what it is.
-        route: how it was computed, one of its recipe's routes.
+        route: how it was computed, one of its recipe's routes, or ``draws``.
+        error: relative standard error of the gradient, √(tr S/n)/‖g‖ over n draws; 0 where it is exact.
+        noise: σ; what is held against it is run at x + σz, a fresh z each draw. 0 for the points as they are.
     """
 
     value: Tensor
@@ -49,6 +52,8 @@ class Reference:
     minibatch_std: float
     label: str
     route: str
+    error: float = 0.0
+    noise: float = 0.0
 
 
 def compute(
@@ -70,9 +75,11 @@ def compute(
         ValueError: an impossible specification, quantity or target.
         NotImplementedError: there is no exact route.
     """
-    recipe = RECIPES[_check(spec, quantity, target)]
+    recipe = _recipe(spec, quantity, order, _check(spec, quantity, target))
     problems.prepare(spec)
     problem = problems.build(spec)
+    if recipe.sampler is not None:
+        return _averaged(problem, recipe, quantity, order)
     route = recipe.routes(problem.model, quantity, order)[0] if route is None else route
     batch = len(problem.x)
     groups = torch.arange(batch).tensor_split(min(GROUPS, batch))
@@ -87,8 +94,23 @@ def compute(
         value=torch.cat(values),
         gradient=mean,
         minibatch_std=_minibatch_std(gradients, weights, mean),
-        label=_label(spec, quantity, recipe),
+        label=recipe.label(spec, quantity),
         route=route,
+    )
+
+
+def _averaged(problem: problems.Problem, recipe: Recipe, quantity: str, order: int) -> Reference:
+    assert recipe.sampler is not None
+    draw = recipe.sampler(problem.model, quantity, order, problem.x)
+    mean = sampling.average(draw, problem.x, problem.v)
+    return Reference(
+        value=mean.value,
+        gradient=mean.gradient,
+        minibatch_std=mean.minibatch_std,
+        label=recipe.label(problem.spec, quantity),
+        route="draws",
+        error=math.hypot(mean.error, recipe.floor),
+        noise=recipe.noise,
     )
 
 
@@ -99,18 +121,25 @@ def load_or_compute(spec: ProblemSpec, quantity: str, order: int = 2, target: st
         ValueError, NotImplementedError: as `compute`.
     """
     target = _check(spec, quantity, target)
-    recipe = RECIPES[target]
-    facts = _label(spec, quantity, recipe)
+    recipe = _recipe(spec, quantity, order, target)
+    label = recipe.label(spec, quantity)
     path = cache.bundle_path("references", _content(spec, quantity, order, recipe))
     bundle = cache.read_bundle(path)
-    if bundle is not None and set(bundle) == {"value", "gradient", "minibatch_std", "route"}:
+    if bundle is not None and set(bundle) == {"value", "gradient", *_NUMBERS, "route"}:
         value, gradient = torch.from_numpy(bundle["value"]), torch.from_numpy(bundle["gradient"])
-        return Reference(value, gradient, float(bundle["minibatch_std"]), facts, str(bundle["route"]))
+        numbers = {name: float(bundle[name]) for name in _NUMBERS}
+        return Reference(value, gradient, label=label, route=str(bundle["route"]), **numbers)
     reference = compute(spec, quantity, order, target)
     arrays = {"value": reference.value.numpy(), "gradient": reference.gradient.numpy()}
-    facts_kept = {"minibatch_std": np.array(reference.minibatch_std), "route": np.array(reference.route)}
-    cache.write_bundle(path, {**arrays, **facts_kept})
+    facts = {name: np.array(getattr(reference, name)) for name in (*_NUMBERS, "route")}
+    cache.write_bundle(path, {**arrays, **facts})
     return reference
+
+
+def _recipe(spec: ProblemSpec, quantity: str, order: int, target: str) -> Recipe:
+    """The target's recipe; where kinks make differentiation in θ wrong, the one that counts them."""
+    recipe = RECIPES[target]
+    return kinked.counting(recipe, spec) if kinked.at(spec, quantity, order, target) else recipe
 
 
 def _check(spec: ProblemSpec, quantity: str, target: str | None) -> str:
@@ -134,17 +163,10 @@ def _content(spec: ProblemSpec, quantity: str, order: int, recipe: Recipe) -> Ma
         "quantity": quantity,
         "order": order,
         "target": recipe.kept_as,
+        "noise": recipe.noise,
         "torch": torch.__version__,
         "version": REFERENCE_VERSION,
     }
-
-
-def _label(spec: ProblemSpec, quantity: str, recipe: Recipe) -> str:
-    label = recipe.label(spec, quantity)
-    reads_activation = "activation" in problems.MODELS[spec.model].reads
-    if reads_activation and not ACTIVATIONS[spec.activation].smooth:
-        label += f"; by automatic differentiation, which for {spec.activation} is not the derivative of the loss"
-    return label
 
 
 def _minibatch_std(gradients: list[Tensor], weights: Tensor, mean: Tensor) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -30,6 +31,16 @@ class BiasInterval:
     def scaled(self, factor: float) -> BiasInterval:
         """The same interval in other units."""
         return BiasInterval(self.bias * factor, self.low * factor, self.high * factor, self.resolved)
+
+    def blurred(self, error: float) -> BiasInterval:
+        """The same for the bias from what is only known with a standard error (in the same units).
+
+        √(trS/n), that error, is the root mean square of the norm it is off by, so twice it covers that norm in 95 % and
+        more, whatever the noise's dimension; both ends go out by as much.
+        """
+        low = max(0.0, self.low - 2 * error)
+        bias = math.sqrt(max(0.0, self.bias**2 - error**2))
+        return BiasInterval(bias, low, self.high + 2 * error, low > 0)
 
 
 def bias_interval(gram: np.ndarray, level: float = 0.95) -> BiasInterval:

@@ -70,7 +70,10 @@ def _predict(points: list[Point], plugins: tuple[str, ...], problems: tuple[str,
 def _as_json(title: str, points: list[Point], predicted: list[Costs], skips: list[tuple[Point, str]]) -> dict[str, Any]:
     return {
         "title": title,
-        "points": [{**p.identity(), "draws": p.draws, **costs} for p, costs in zip(points, predicted, strict=True)],
+        "points": [
+            {**p.identity(), "draws": p.draws, "stress": _is_stress(p), **costs}
+            for p, costs in zip(points, predicted, strict=True)
+        ],
         "skips": [{**point.identity(), "reason": reason} for point, reason in skips],
     }
 
@@ -94,9 +97,20 @@ def _print(
         console.print(_skipped(skips))
     problems = len({point.problem for point in points})
     console.print(f"{_count(len(points), 'point')} on {_count(problems, 'problem')}, {len(skips)} skipped")
+    if stress := sum(map(_is_stress, points)):
+        console.print(
+            f"{_count(stress, 'stress row')}: at the activation's kinks automatic differentiation is not the "
+            "derivative of the objective; held against draws at noised rows that count them"
+        )
     largest = _most(costs["memory_bytes"] for costs in predicted)
     console.print(f"predicted memory of the largest point: {_bytes(largest) or 'not predicted'}")
     console.print(f"predicted time in all: {_seconds(_total(c['time_s'] for c in predicted)) or 'not predicted'}")
+
+
+def _is_stress(point: Point) -> bool:
+    from bench.references import kinked
+
+    return kinked.at(point.problem, point.quantity, point.order, point.target)
 
 
 def _counts(quantity: str, costed: list[tuple[Point, Costs]]) -> Table:

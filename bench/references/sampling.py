@@ -1,0 +1,83 @@
+"""References that are averages of unbiased draws, with their own error."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from bench.references.recipe import Draw
+
+ERROR, FEWEST, MOST = 0.01, 32, 512  # relative standard error aimed at, and how many draws are spent on it
+EVERY, GROUPS, ROWS, SEED = 16, 4, 512, 20_261_125  # rows: a draw of a small batch takes several z a row
+
+
+@dataclass(frozen=True)
+class Mean:
+    """An average of draws.
+
+    Attributes:
+        value: (B,).
+        gradient: (P,).
+        error: relative standard error of the gradient, √(tr S/n)/‖g‖.
+        minibatch_std: relative standard deviation of the exact gradient over batches of this size, the draws' own noise
+            taken off; NaN from a single row.
+        draws: n.
+    """
+
+    value: Tensor
+    gradient: Tensor
+    error: float
+    minibatch_std: float
+    draws: int
+
+
+def average(draw: Draw, x: Tensor, v: Tensor) -> Mean:
+    """Average draws until the relative standard error of the gradient is at most ``ERROR``, or ``MOST`` are spent.
+
+    The batch is split in groups of rows, and the draws in two halves. With a_g and b_g the halves' means of group g's
+    gradient, the noise-free spread of the groups is Σ_g w_g² (a_g − ā)·(b_g − b̄): the two halves' noise is independent.
+
+    Args:
+        draw: (x, v, z) → values and gradient, as in `bench.references.recipe`.
+        x: (B, D) float64.
+        v: (B, D).
+    """
+    generator = torch.Generator().manual_seed(SEED)
+    groups = torch.arange(len(x)).tensor_split(min(GROUPS, len(x)))
+    weights = torch.tensor([len(group) / len(x) for group in groups], dtype=torch.float64)
+    copies = max(1, ROWS // len(x))
+    values, halves, squares, draws = torch.zeros_like(x[:, 0]), None, 0.0, 0
+    while True:
+        z = torch.randn(copies, *x.shape, dtype=x.dtype, generator=generator)
+        gradients = []
+        for group in groups:
+            rows, directions = x[group].repeat(copies, 1), v[group].repeat(copies, 1)
+            value, parts = draw(rows, directions, z[:, group].flatten(0, 1))
+            values[group] += value.detach().view(copies, -1).mean(0)
+            gradients.append(torch.cat([part.detach().reshape(-1) for part in parts]))
+        stacked = torch.stack(gradients)
+        halves = torch.zeros(2, *stacked.shape, dtype=x.dtype) if halves is None else halves
+        halves[draws % 2] += stacked
+        squares += float((weights @ stacked).square().sum())
+        draws += 1
+        if draws % EVERY:
+            continue
+        mean = weights @ halves.sum(0) / draws
+        norm = float(mean.norm())
+        variance = max(0.0, squares / draws - norm**2) / (draws - 1)
+        reached = math.sqrt(variance) / norm if norm else math.inf
+        if (draws >= FEWEST and reached <= ERROR) or draws >= MOST:
+            spread = _minibatch_std(halves / (draws / 2), weights, norm)
+            return Mean(values / draws, mean, reached if norm else 0.0, spread, draws)
+
+
+def _minibatch_std(halves: Tensor, weights: Tensor, norm: float) -> float:
+    groups = len(weights)
+    if groups < 2 or norm == 0.0:
+        return math.nan
+    first, second = (half - weights @ half for half in halves)
+    spread = float((weights.square() * (first * second).sum(-1)).sum())
+    return math.sqrt(max(0.0, spread) * groups / (groups - 1)) / norm
