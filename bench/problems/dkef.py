@@ -11,6 +11,7 @@ import copy
 import torch
 from torch import Tensor, nn
 
+from bench.exact.activations import ACTIVATIONS
 from bench.exact.forward_laplacian import push
 from bench.point import ProblemSpec
 from bench.problems.natural_parameters import Derivatives, by_differences, natural_parameters
@@ -130,21 +131,22 @@ def _family(spec: ProblemSpec, rows: Tensor, generator: torch.Generator, inside:
 
 
 READS = ("depth", "width", "activation")
+SMOOTH = tuple(name for name, activation in ACTIVATIONS.items() if activation.smooth)  # α is solved at given points
 
 
-@register("dkef", reads=READS)
+@register("dkef", reads=READS, activations=SMOOTH)
 def build_dkef(spec: ProblemSpec, rows: Tensor, generator: torch.Generator) -> nn.Module:
     """Natural parameters from the exact objective."""
     return _family(spec, rows, generator, "exact")
 
 
-@register("dkef_sliced", quantities=("score_matching",), reads=READS)
+@register("dkef_sliced", quantities=("score_matching",), reads=READS, activations=SMOOTH)
 def build_dkef_sliced(spec: ProblemSpec, rows: Tensor, generator: torch.Generator) -> nn.Module:
     """Natural parameters from the sliced objective, one fixed Rademacher direction a row."""
     return _family(spec, rows, generator, "sliced")
 
 
-@register("dkef_fd", quantities=("score_matching",), reads=READS)
+@register("dkef_fd", quantities=("score_matching",), reads=READS, activations=SMOOTH)
 def build_dkef_fd(spec: ProblemSpec, rows: Tensor, generator: torch.Generator) -> nn.Module:
     """The same by finite differences, held against `dkef_sliced`: rows show what they do to the gradient."""
     return _family(spec, rows, generator, "differences")
