@@ -1,5 +1,5 @@
-"""Other packages' estimators, as plugins, to be measured beside ours: ``--plugin bench/peers/NAME.py``.
+"""Other packages' estimators, as plugins tagged ``peer``, to be measured beside ours.
 
-They need environments of their own, for they bring another torch: see ``requirements.txt`` here. None is imported by
-anything else, and one that is not installed is simply not there.
+``--plugin bench/peers/installed.py`` brings all that are installed, ``--plugin bench/peers/NAME.py`` one. They live in
+an environment of their own, made as ``requirements.txt`` says; nothing else imports any of them.
 """
