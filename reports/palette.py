@@ -31,7 +31,7 @@ _KNOWN = (
     ("taylor_hutchinson", "fd_laplacian", "taylor_trace", "fd_hutchinson", "curvature_propagation", "hvp_vmap"),
     ("stein_trace", "approximate_backprop", "nested_forward_laplacian", "complex_step_hutchinson"),
     ("biharmonic_interpolation", "stochastic_biharmonic"),
-    ("dsm_sliced", "fd_dsm", "csm", "ebflow", "ar_csm", "deq", "mle", "dkef"),
+    ("dsm_sliced", "fd_dsm", "csm", "deq_exact", "deq_neumann", "deq_phantom", "mle", "deq_unrolled"),
 )
 
 
