@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,8 @@ HISTORY = click.option(
     metavar="STORE",
     help="a further store, or a folder of them, for the history; may be repeated",
 )
+COSTS = ("time_step_s", "peak_step_bytes", "flops_step", "energy_j")
+ERRORS = ("rmse", "grad_bias", "grad_std")
 STORE = click.option("--store", default="results/bench.sqlite", show_default=True, help="the store to read")
 
 
@@ -74,10 +77,20 @@ def build(store: str, out: str, plugins: tuple[str, ...], asv: str, further: tup
 @click.option("--format", "format_", type=click.Choice(["svg", "pdf", "png"]), default="svg", show_default=True)
 @click.option("--out", default=None, help="the file to write; by default NAME.FORMAT in reports/html/figures")
 @click.option("--where", multiple=True, metavar="COLUMN=VALUE", help="keep the rows with this value; may be repeated")
+@click.option("--cost", type=click.Choice(COSTS), default=None, help="for work_precision, scaling and heat_map")
+@click.option("--error", type=click.Choice(ERRORS), default=None, help="for work_precision")
 @ASV
 @HISTORY
 def figure(
-    name: str, store: str, format_: str, out: str | None, where: tuple[str, ...], asv: str, further: tuple[str, ...]
+    name: str,
+    store: str,
+    format_: str,
+    out: str | None,
+    where: tuple[str, ...],
+    cost: str | None,
+    error: str | None,
+    asv: str,
+    further: tuple[str, ...],
 ) -> None:
     """Write the figure NAME for print."""
     from reports.figures import history as over_commits
@@ -88,6 +101,11 @@ def figure(
     drawn: Figure
     if name not in (*FIGURES, over_commits.NAME):
         raise click.UsageError(f"no figure called {name!r}; there are {', '.join((*FIGURES, over_commits.NAME))}")
+    chosen = {option: value for option, value in (("cost", cost), ("error", error)) if value}
+    known = {} if name == over_commits.NAME else signature(FIGURES[name].on_paper).parameters
+    for option in chosen:
+        if option not in known:
+            raise click.UsageError(f"the figure {name} has no --{option}")
     with _usage():
         if name == over_commits.NAME:
             followed = history(load_rows([store, *further]), asv)
@@ -95,7 +113,7 @@ def figure(
             drawn = over_commits.on_paper(followed, marks(followed.rows["estimator"]))
         else:
             frame = keep(points(store_rows.load(store)), where)
-            drawn = FIGURES[name].on_paper(frame, marks(frame["estimator"]))
+            drawn = FIGURES[name].on_paper(frame, marks(frame["estimator"]), **chosen)
     path = Path(out or f"reports/html/figures/{name}.{format_}")
     path.parent.mkdir(parents=True, exist_ok=True)
     drawn.savefig(path, format=format_)

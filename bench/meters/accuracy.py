@@ -91,6 +91,7 @@ def accuracy(subject: Subject, twin: Subject, reference: Reference, draws: int) 
         "draws": draws,
         "minibatch_std": reference.minibatch_std,
         "kernel_s": kernel_s,
+        **({"grad_convergence": gradients.convergence()} if stochastic else {}),
     }
     if not stochastic:
         error = gradients.rmse()

@@ -86,19 +86,6 @@ def law_value(law: Law, dim: float, depth: float) -> float:
     return total
 
 
-def law_exponents(law: Law, coefficients: Any, dim: float, depth: float) -> list[float]:
-    """∂log value/∂log D and ∂log value/∂log depth, with these coefficients."""
-    total, in_dim, in_depth = 0.0, 0.0, 0.0
-    for c, (p, q, r) in zip(coefficients, law.powers, strict=True):
-        term = c * dim**p * depth**q * min(dim, law.width) ** r
-        total += term
-        in_dim += term * (p + r if dim < law.width else p)
-        in_depth += term * q
-    if total == 0:
-        return [nan, nan]
-    return [in_dim / total, in_depth / total]
-
-
 def outside(size: float, measured: Any) -> float:
     """How far a size is outside the measured ones, in e-folds; 0 inside."""
     return max(0, log(measured[0] / size), log(size / measured[1]))

@@ -48,7 +48,6 @@ class Law:
         dims: the least and the largest dimension measured.
         depths: the least and the largest depth.
         width: where terms with r = 1 stop growing with D.
-        left_out: the coefficients without each dimension and each depth in turn, for intervals of exponents.
     """
 
     powers: Powers
@@ -58,16 +57,10 @@ class Law:
     depths: tuple[float, float]
     width: float = 1.0
     spread_outside: float = LEAST_SPREAD
-    left_out: tuple[tuple[float, ...], ...] = ()
 
     def __call__(self, dim: float, depth: float) -> float:
         """The value at a size."""
         return rule.law_value(self, dim, depth)
-
-    def exponent(self, dim: float, depth: float) -> tuple[float, float]:
-        """The local exponents ∂log value/∂log D and ∂log value/∂log depth."""
-        in_dim, in_depth = rule.law_exponents(self, self.coefficients, dim, depth)
-        return in_dim, in_depth
 
     def distance(self, dim: float, depth: float) -> float:
         """How far outside the measured sizes, in e-folds (0 inside): log of the factor, summed over both axes."""
@@ -187,25 +180,24 @@ def _with_spread(fit: Fit, d: np.ndarray, l: np.ndarray, y: np.ndarray, width: f
         return Law(powers, tuple(map(float, coefficients)), 0.0, dims, depths, _finite(width))
 
     law = law_of(np.ones(len(y), dtype=bool))
-    inside, outside, left_out = [], [], []
+    inside: list[float] = []
+    outside: list[float] = []
     for axis in (d, l):
         for size in sorted(set(axis)):
             kept = axis != size
             if len(set(axis[kept])) < 2:
                 continue  # what remains no longer varies along the axis
             part = law_of(kept)
-            left_out.append(part.coefficients)
             for a, b, value in zip(d[~kept], l[~kept], y[~kept], strict=True):
                 if part(a, b) > 0:
                     error, distance = math.log(part(a, b) / value), part.distance(a, b)
                     inside.append(error) if distance == 0 else outside.append(error / distance)
-    inside += [math.log(law(a, b) / value) for a, b, value in zip(d, l, y, strict=True) if law(a, b) > 0]
-    spread = max(LEAST_SPREAD, _size_of(inside)) if left_out else UNKNOWN_SPREAD
+    residuals = [math.log(law(a, b) / value) for a, b, value in zip(d, l, y, strict=True) if law(a, b) > 0]
+    least = LEAST_SPREAD if inside or outside else UNKNOWN_SPREAD
     return replace(
         law,
-        spread=spread,
+        spread=max(least, _size_of(inside), _size_of(residuals)),
         spread_outside=max(LEAST_SPREAD, _size_of(outside)) if outside else UNKNOWN_SPREAD,
-        left_out=tuple(left_out) if fit is not _power_law else (),
     )
 
 

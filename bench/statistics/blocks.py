@@ -107,6 +107,14 @@ class BlockSums:
         """√(mean ‖d‖²)/‖g‖, the relative root-mean-square error of one draw."""
         return math.sqrt(self._squares / self.added) / self.norm if self.added else math.nan
 
+    def convergence(self) -> list[tuple[int, float]]:
+        """(k, ‖mean of the first k draws of d‖/‖g‖) at 1, 2, 4, … and all full blocks: falls as 1/√k to the bias."""
+        full = len(self.means())
+        steps = [2**power for power in range(full.bit_length()) if 2**power < full] + ([full] if full else [])
+        lengths = (float(self._sums[:blocks].sum(0).norm()) for blocks in steps)
+        counts = [blocks * self.block_size for blocks in steps]
+        return [(count, length / count / self.norm) for count, length in zip(counts, lengths, strict=True)]
+
     def cosine(self) -> float:
         """The mean cosine between a draw and g; NaN where g is zero or the draws had partners."""
         return self._cosines / self.added if self.relative and self._cosines else math.nan

@@ -100,8 +100,6 @@ def on_paper(points: pd.DataFrame, marks: Mapping[str, Mark], cost: str = "time_
     axes.set_xlabel("dimension · depth · order")
     figure.colorbar(
         image,
-        label="step time over the best of the column"
-        if cost == "time_step_s"
-        else "memory over the best of the column",
+        label=f"{paper.COSTS[cost].split(' (')[0].lower()} over the best of the column",
     )
     return figure

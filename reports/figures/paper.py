@@ -32,14 +32,12 @@ STYLE = {
     "svg.hashsalt": "estimators",
     "text.parse_math": False,
 }
-UNITS = {
-    "time_step_s": "seconds",
-    "time_value_s": "seconds",
-    "peak_step_bytes": "bytes",
-    "flops_step": "FLOPs",
-    "energy_j": "joules",
+COSTS = {
+    "time_step_s": "Step time (seconds)",
+    "peak_step_bytes": "Peak memory of a step (bytes)",
+    "flops_step": "Floating-point operations of a step",
+    "energy_j": "Energy of a step (joules)",
 }
-
 
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -80,17 +78,13 @@ def title(axes: Axes, text: str, columns: int = 80) -> None:
     axes.set_title("\n".join(textwrap.wrap(text, columns)))
 
 
-def with_unit(title: str, column: str) -> str:
-    """The title with the unit in brackets."""
-    return f"{title} ({UNITS[column]})" if column in UNITS else title
-
-
-def points(axes: Axes, frame: pd.DataFrame, marks: Mapping[str, Mark]) -> None:
+def points(axes: Axes, frame: pd.DataFrame, marks: Mapping[str, Mark], joined: bool = True) -> None:
     """Points with intervals; open where unresolved; what did not finish stands open at the right edge."""
     fine = frame[~frame["failed"].astype(bool)]
     for (estimator, _), group in fine.groupby(["estimator", "series"], sort=True):
         mark, group = marks[estimator], group.sort_values("x")
-        axes.plot(group["x"], group["y"], color=mark.colour, lw=0.8, alpha=0.5)
+        if joined:
+            axes.plot(group["x"], group["y"], color=mark.colour, lw=0.8, alpha=0.5)
         x_error = np.abs([group["x"] - group["x_low"], group["x_high"] - group["x"]])
         y_error = np.abs([group["y"] - group["y_low"], group["y_high"] - group["y"]])
         axes.errorbar(

@@ -50,6 +50,6 @@ def on_paper(points: pd.DataFrame, marks: Mapping[str, Mark], cost: str = "time_
         paper.title(axes, title, 34)
         paper.logarithmic(axes, sorted(set(frame["x"])))
         shown.append(frame)
-    figure.axes[0].set_ylabel(paper.with_unit("Step time" if cost == "time_step_s" else "Peak memory of a step", cost))
+    figure.axes[0].set_ylabel(paper.COSTS[cost])
     paper.legend(figure, figure.axes[0], pd.concat(shown), marks)
     return figure

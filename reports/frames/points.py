@@ -32,6 +32,7 @@ def points(rows: pd.DataFrame) -> pd.DataFrame:
         step_value: the value of the option that a bias vanishes with (eps, sigma), where it is a number.
         quality, quality_reason: the timing's own mark (stable or noisy) and why, None where the row has none.
         prediction_withdrawn: whether a predicted peak was put aside because the measurement contradicts it.
+        convergence: (k, error of the mean of the first k draws), where the row kept them.
         ok: whether the outcome is ok.
         cell: the size, "D · depth · T".
     """
@@ -54,6 +55,8 @@ def points(rows: pd.DataFrame) -> pd.DataFrame:
     for name in ("quality", "quality_reason"):
         frame[name] = pd.Series([_words(facts.get(name)) for facts in extra], index=frame.index, dtype=object)
     frame["prediction_withdrawn"] = [(_words(f.get("no_prediction")) or "").startswith("withdrawn") for f in extra]
+    kept = [_pairs(facts.get("grad_convergence")) for facts in extra]
+    frame["convergence"] = pd.Series(kept, index=frame.index, dtype=object)
     frame["ok"] = frame["outcome"] == "ok"
     frame["cell"] = [
         " · ".join(map(_size, sizes)) for sizes in zip(rows["dim"], rows["depth"], rows["order"], strict=True)
@@ -78,6 +81,15 @@ def _step(name: str, options: Mapping[str, Any]) -> float:
         if isinstance(value, int | float) and not isinstance(value, bool):
             return float(value)
     return math.nan
+
+
+def _pairs(value: Any) -> list[tuple[float, float]] | None:
+    """Nothing in a row is trusted: pairs of finite numbers, or None."""
+    try:
+        pairs = [(float(k), float(error)) for k, error in value]
+    except (TypeError, ValueError):
+        return None
+    return pairs if all(math.isfinite(number) for pair in pairs for number in pair) else None
 
 
 def _words(value: Any) -> str | None:

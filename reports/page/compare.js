@@ -1,6 +1,4 @@
 // Two estimators side by side over all sizes: ratio of step times, and how sure it is.
-const SAME = 1.05;
-
 function drawCompare(place, report) {
   const { data, selection, state } = report;
   const c = data.columns;
@@ -9,15 +7,17 @@ function drawCompare(place, report) {
   second.addEventListener("change", () => state.set({ b: second.value }));
 
   function verdictOf(low, high) {
-    if (high < 1 / 1.01) return low > 1 / SAME ? "same" : "faster";
-    if (low > 1.01) return high < SAME ? "same" : "slower";
-    return low > 1 / SAME && high < SAME ? "same" : "unclear";
+    const { floor, same_within } = report.compared; // as `python -m bench compare` does
+    if (high < 1 / (1 + floor)) return "faster";
+    if (low > 1 + floor) return "slower";
+    return low >= 1 / (1 + same_within) && high <= 1 + same_within ? "same" : "unclear";
   }
 
   function refresh(view) {
     const rows = selection.rows(view, ["dim", "depth", "order"], true);
     const labels = [...new Set(rows.map((i) => c.label[i]))].sort(byName);
-    for (const [select, wanted, otherwise] of [[first, view.a, labels[0]], [second, view.b, labels[1] ?? labels[0]]]) {
+    const other = labels.find((label) => c.estimator[rows.find((i) => c.label[i] === label)] !== c.estimator[rows.find((i) => c.label[i] === labels[0])]);
+    for (const [select, wanted, otherwise] of [[first, view.a, labels[0]], [second, view.b, other ?? labels[1] ?? labels[0]]]) {
       select.replaceChildren(...labels.map((label) => element("option", { value: label }, shown(label, 50))));
       select.value = labels.includes(wanted) ? wanted : otherwise ?? "";
     }

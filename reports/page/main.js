@@ -2,7 +2,7 @@
 const FIGURES = {
   work_precision: workPrecision, scaling_dim: scaling("dim"), scaling_depth: scaling("depth"), scaling_order: scaling("order"),
   scaling_batch: scaling("batch"), budget, bias_forest: biasForest, step_size: stepSize, memory: memoryFigure,
-  heat_map: heatMap, outcomes,
+  heat_map: heatMap, outcomes, residuals, convergence,
 };
 
 function startReport() {
@@ -37,6 +37,7 @@ function startReport() {
     fill(report.state.values);
   }
   drawExponents(document.querySelector("table.exponents"), report);
+  drawPrecisions(document.getElementById("precisions"), report);
   drawCompare(document.getElementById("compare"), report);
   drawQuality(document.getElementById("quality"), report);
   drawTable(document.getElementById("table"), report);

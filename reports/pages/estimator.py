@@ -70,6 +70,7 @@ def _facts(name: str) -> dict[str, Any] | None:
     return {
         "summary": prose(paragraphs[0]) if paragraphs else "",
         "formula": formula(estimator.formula),
+        "code": _code(estimator.function),
         "rest": [prose(p) for p in paragraphs[1:] if p != estimator.formula],
         "lines": {
             "quantity": estimator.quantity.replace("_", " "),
@@ -98,6 +99,14 @@ def _cost(cost: Cost | None) -> dict[str, str]:
         "memory": f"O({cost.memory}) numbers a row for the value, O({cost.step_memory}) with the θ-gradient",
         "where": ", ".join(f"{letter} is {meaning}" for letter, meaning in SYMBOLS.items() if letter in letters),
     }
+
+
+def _code(function: Any) -> str:
+    """Its source as it stands where the report is built; what was measured is told by its hash."""
+    try:
+        return inspect.getsource(function)[:LONGEST]
+    except (OSError, TypeError):
+        return ""
 
 
 def _shown(column: str, value: Any) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from bench.columns import COLUMNS, NAMES
+from bench.statistics.verdict import FLOOR, SAME_WITHIN
 from reports.figures import outcomes, screen
 from reports.figures.catalogue import FIGURES
 from reports.frames import columnar
@@ -18,8 +19,8 @@ from reports.pages.estimator import page_of
 from reports.pages.templates import render
 from reports.palette import marks
 
-LEFT_OUT = ("time_samples", "extra", "output", "finished", "run")
-MOST_RUNS = 50
+LEFT_OUT = ("time_samples", "extra", "output", "finished", "run", "convergence")
+MOST_RUNS, MOST_CONVERGENCES = 50, 2000
 
 
 def index_page(frame: pd.DataFrame, store: str, runs: Sequence[Mapping[str, Any]] = ()) -> str:
@@ -29,6 +30,10 @@ def index_page(frame: pd.DataFrame, store: str, runs: Sequence[Mapping[str, Any]
         "marks": {name: {"colour": m.colour, "shape": m.shape} for name, m in marks(_names(frame)).items()},
         "specs": {figure.NAME: screen.vega(figure.on_screen()) for figure in FIGURES.values()},
         "fits": fitted(frame),
+        "convergence": {
+            int(place): pairs for place, pairs in frame["convergence"].dropna().head(MOST_CONVERGENCES).items()
+        },
+        "compared": {"floor": FLOOR, "same_within": SAME_WITHIN},
         "pages": {name: page_of(name) for name in _names(frame)},
         "meanings": {column.name: column.meaning for column in COLUMNS},
         "derived": [name for name in frame.columns if name not in NAMES],

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -71,6 +72,15 @@ def browser():
         launched = playwright.chromium.launch(executable_path=executable, args=FLAGS)
         yield launched
         launched.close()
+
+
+@pytest.fixture
+def screenshots(request, tmp_path):
+    """A folder for pictures to look at: one for each test below `SCREENSHOTS`, else the test's own."""
+    kept = os.environ.get("SCREENSHOTS")
+    folder = Path(kept) / request.node.name if kept else tmp_path
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 @pytest.fixture

@@ -120,6 +120,7 @@ def _row(
         "bias_route": "direct" if noise else "deterministic", "grad_std": noise, "grad_rmse": math.hypot(bias, noise),
         "grad_cosine": 1 / math.hypot(1, noise), "grad_rounding": 2e-7, "value_bias": bias, "value_std": noise,
         "draws": 64 if noise else 1, "minibatch_std": 0.25,
+        "extra": {"grad_convergence": [[k, math.hypot(bias, noise / k**0.5)] for k in (2, 8, 64)]} if noise else {},
     }  # fmt: skip
     return row
 

@@ -7,9 +7,13 @@ import io
 import math
 import re
 
+import numpy as np
 import pytest
+from scipy.stats import linregress
 
 from bench.recommend import Question, recommend
+from reports.figures import residuals
+from reports.frames.points import points
 from reports.frames.rows import from_rows
 from reports.pages.build import build
 from tests.reports.synthetic_rows import synthetic_rows
@@ -26,6 +30,11 @@ ANSWERS = """([dim, depth, order, error, memory]) => {
     const told = ranked.map((r) => [r.label, r.calls, r.cost, r.tied, r.cost_low, r.cost_high]);
     return { ranked: told, refused: refused.map((r) => r.label) };
 }"""
+REACHABLE = """(() => {
+    const controls = [...document.querySelectorAll("main :is(button, select, input, summary, a, .scroll)")];
+    return { hidden_from_keyboard: controls.filter((c) => c.tabIndex < 0).map((c) => c.outerHTML.slice(0, 80)) };
+})()"""
+FIRST_MACHINE = "window.report.data.columns.machine[0]"
 COLUMN_PLACE = """[...document.querySelectorAll("#table th button")]
     .findIndex((b) => b.dataset.column === "time_step_s")"""
 
@@ -45,15 +54,20 @@ def choose(page, facet, value):
     page.select_option(f"#filter-{facet}", value)
 
 
-def test_every_section_is_there_and_draws(report, open_page, tmp_path):
+def picture(page, section, folder):
+    place = page.locator(f"#{section}")
+    place.scroll_into_view_if_needed()
+    page.wait_for_timeout(60)
+    place.screenshot(path=folder / f"{section}.png")
+
+
+def test_every_section_is_there_and_draws(report, open_page, screenshots):
     page = open_page(report)
     for section in SECTIONS:
-        place = page.locator(f"#{section}")
-        place.scroll_into_view_if_needed()
-        page.wait_for_timeout(60)
-        place.screenshot(path=tmp_path / f"{section}.png")
-        assert place.bounding_box()["height"] > 60
-    for figure in ("work_precision", "budget", "scaling_dim", "scaling_depth", "heat_map", "bias_forest", "memory"):
+        picture(page, section, screenshots)
+        assert page.locator(f"#{section}").bounding_box()["height"] > 60
+    figures = ("work_precision", "budget", "scaling_dim", "scaling_depth", "residuals", "heat_map", "bias_forest")
+    for figure in (*figures, "convergence", "memory", "outcomes"):
         assert drawn(page, figure), figure
         label = page.locator(f"figure[data-figure={figure}] .plot").get_attribute("aria-label")
         assert re.search(r"\d", label)
@@ -281,15 +295,78 @@ def test_the_page_works_by_keyboard_alone(report, open_page):
     page.locator("#verdict tbody button").first.focus()
     page.keyboard.press("Enter")
     assert page.locator("#verdict tr.chosen").count() == 1
+    page.locator(".estimators input").first.focus()
+    page.keyboard.press("Space")
+    hidden = page.locator(".estimators label").first.inner_text().strip()
+    assert hidden not in {row["estimator"] for row in drawn(page, "work_precision")}
+    page.locator("figure[data-figure=work_precision] summary").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector("figure[data-figure=work_precision] details[open] td")
 
 
-def test_every_outcome_of_two_machines_is_on_the_page(report, open_page):
+def test_the_tab_key_reaches_every_control_and_shows_where_it_is(report, open_page):
+    page = open_page(report)
+    reached = page.evaluate(REACHABLE)
+    assert reached["hidden_from_keyboard"] == []
+    page.locator("#tolerance").focus()
+    for expected in ("tolerance-slider", "memory", "ask-dim", "ask-depth", "ask-order"):
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.id") == expected
+        outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+        assert outline == "solid"
+
+
+def test_exponents_are_least_squares_with_their_intervals(report, open_page):
+    page = open_page(report, "#quantity=score_matching&depth=2&machine=all")
+    page.evaluate("view => window.report.state.set(view)", {"machine": page.evaluate(FIRST_MACHINE)})
+    page.locator("table.exponents").scroll_into_view_if_needed()
+    page.wait_for_selector("table.exponents tbody tr")
+    line = page.locator("table.exponents tbody tr", has_text="sm_exact").locator("td").all_inner_texts()
+    rows = [r for r in synthetic_rows() if r["estimator"] == "sm_exact" and r["depth"] == 2]
+    found = linregress(np.log([r["dim"] for r in rows]), np.log([r["time_step_s"] for r in rows]))
+    slope, half = (float(number) for number in line[1].split(" ± "))
+    assert slope == pytest.approx(found.slope, rel=0.01)
+    assert half == pytest.approx(4.303 * found.stderr, rel=0.02)
+    assert line[2] and "±" not in line[2]  # two depths have a slope and no interval
+
+
+def test_residuals_and_convergence_are_the_figures_data(report, open_page):
+    page = open_page(report, "#quantity=score_matching&dim=64&depth=8")
+    shown = {row["label"]: (row["x"], row["y"]) for row in drawn(page, "convergence")}
+    row = next(r for r in synthetic_rows() if (r["estimator"], r["dim"], r["depth"]) == ("ssm", 64, 8))
+    assert shown["ssm (M=1)"] == pytest.approx(row["extra"]["grad_convergence"][-1], rel=1e-5)
+    page.evaluate("view => window.report.state.set(view)", {"machine": page.evaluate(FIRST_MACHINE)})
+    fine = [r for r in synthetic_rows() if r["quantity"] == "score_matching" and r["outcome"] == "ok"]
+    expected = residuals.data(points(from_rows(fine)))
+    ratios = sorted(row["y"] for row in drawn(page, "residuals"))
+    assert ratios == pytest.approx(sorted(expected["y"]), rel=1e-4)
+
+
+def test_two_precisions_stand_side_by_side(open_page, tmp_path):
+    rows = [r for r in synthetic_rows() if (r["quantity"], r["dim"], r["depth"]) == ("laplacian", 64, 2)]
+    double = [r | {"dtype": "float64", "time_step_s": 2 * r["time_step_s"], "grad_bias": 1e-12} for r in rows]
+    page = open_page(build(from_rows(rows + double), tmp_path))
+    page.locator("#bias").scroll_into_view_if_needed()
+    page.wait_for_selector("#precisions tbody tr")
+    line = page.locator("#precisions tbody tr", has_text="hvp_loop").locator("td").all_inner_texts()
+    assert line[2:] == ["float32 / float64", "1.0e-7", "1.0e-12", "2.0e-7", "0.5", "1"]
+    alone = open_page(build(from_rows(rows), tmp_path / "alone"))
+    alone.locator("#bias").scroll_into_view_if_needed()
+    alone.wait_for_timeout(100)
+    assert not alone.locator("#precisions").is_visible()
+
+
+def test_every_outcome_of_two_machines_is_on_the_page(report, open_page, screenshots):
     page = open_page(report)
     ends = set()
     for quantity in ("score_matching", "laplacian", "directional"):
         choose(page, "quantity", quantity)
         ends |= {row["outcome"] for row in drawn(page, "outcomes")}
+        (screenshots / quantity).mkdir(exist_ok=True)
+        for section in ("heat", "outcomes"):
+            picture(page, section, screenshots / quantity)
     assert len(ends) == 8
+    picture(page, "environment", screenshots)
     environment = page.locator("#environment")
     assert environment.locator("tr.differs").count() >= 1
     assert "≠" in environment.inner_text()
@@ -297,7 +374,7 @@ def test_every_outcome_of_two_machines_is_on_the_page(report, open_page):
     assert page.locator("#filter-machine option").count() == 3
 
 
-def test_hostile_rows_render_inert(hostile_report, open_page):
+def test_hostile_rows_render_inert(hostile_report, open_page, screenshots):
     page = open_page(hostile_report)
     for figure in ("work_precision", "budget", "heat_map", "bias_forest", "outcomes"):
         page.locator(f"figure[data-figure={figure}]").scroll_into_view_if_needed()
@@ -306,6 +383,8 @@ def test_hostile_rows_render_inert(hostile_report, open_page):
     for details in page.locator("details summary").all():
         if details.is_visible():
             details.click()
+    for section in SECTIONS:
+        picture(page, section, screenshots)
     assert page.evaluate("window.harmed") is None
     assert page.locator("img, iframe, b:text('bold')").count() == 0
     assert page.locator("script").count() == 3

@@ -59,6 +59,7 @@ def test_tables_for_papers(store):
     [
         (["figure", "nonsense"], "no figure called 'nonsense'; there are work_precision"),
         (["figure", "outcomes", "--where", "dimm=3"], "close: dim"),
+        (["figure", "outcomes", "--cost", "flops_step"], "the figure outcomes has no --cost"),
         (["table", "--where", "dim=5"], "no row is left"),
     ],
 )

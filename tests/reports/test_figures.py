@@ -9,8 +9,21 @@ import math
 import numpy as np
 import pytest
 
-from reports.figures import bias_forest, budget, heat_map, memory, outcomes, scaling, screen, step_size, work_precision
+from reports.figures import (
+    bias_forest,
+    budget,
+    convergence,
+    heat_map,
+    memory,
+    outcomes,
+    residuals,
+    scaling,
+    screen,
+    step_size,
+    work_precision,
+)
 from reports.figures.catalogue import FIGURES
+from reports.frames.pareto import front_shares, on_front
 from reports.frames.points import points
 from reports.frames.rows import from_rows
 from reports.frames.slice import fullest, keep
@@ -101,6 +114,35 @@ def test_the_forest_puts_the_largest_bias_first():
     assert list(shown["resolved"]) == [True, False]
 
 
+def test_residuals_are_the_measured_time_over_the_fitted_one():
+    times = {4: 0.01, 8: 0.02, 16: 0.04, 32: 0.12}
+    rows = [{"dim": d, "time_step_s": t, "time_step_low_s": t / 2, "time_step_high_s": t} for d, t in times.items()]
+    shown = residuals.data(frame_of(*rows, {"estimator": "hvp_loop"})).set_index("x")
+    assert set(shown["label"]) == {"hutchinson"}  # one size has no law
+    assert shown["y_low"][32] == pytest.approx(shown["y"][32] / 2)
+    ratio = {d: t / shown["y"][d] for d, t in times.items()}  # the law's own values
+    assert shown["y"][32] > 1 > shown["y"][16]
+    assert ratio[32] > ratio[16] > ratio[8]
+
+
+def test_convergence_takes_the_rows_own_errors_and_trusts_none():
+    pairs = [[2, 0.4], [8, 0.2]]
+    rows = [{"extra": {"grad_convergence": told}} for told in (pairs, "text", [[1]], [[1, float("nan")]])]
+    shown = convergence.data(frame_of(*rows))
+    assert shown[["x", "y"]].to_numpy().tolist() == pairs
+
+
+def test_the_front_and_its_shares():
+    x, y = np.array([1.0, 2.0, 3.0, 3.0]), np.array([4.0, 4.0, 1.0, 2.0])
+    assert on_front(x, y).tolist() == [True, False, True, False]
+    surely = np.stack([x, x]), np.stack([y, y])
+    assert front_shares(x, surely[0], y, surely[1]).tolist() == [1, 0, 1, 0]
+    alike = np.array([1.0, 1.0]), np.array([[0.9, 0.9], [1.1, 1.1]])
+    shares = front_shares(alike[0], alike[1], np.array([1.0, 2.0]), np.array([[1.0, 2.0], [1.0, 2.0]]))
+    assert shares[0] == 1
+    assert 0.35 < shares[1] < 0.65  # cheaper in half of the draws; 500 of them: false failure below 1e-9
+
+
 def test_outcomes_count_every_point(frame):
     assert outcomes.data(frame)["count"].sum() == len(frame)
 
@@ -114,6 +156,17 @@ def test_every_figure_prints_and_compiles(name, frame):
             assert len(target.getvalue()) > 1000
     specification = json.dumps(screen.vega(FIGURES[name].on_screen()))
     assert '"@' not in specification  # every placeholder became a signal
+
+
+@pytest.mark.parametrize("cost", ["peak_step_bytes", "flops_step"])
+def test_print_draws_the_cost_asked_for(cost, frame):
+    part = frame[frame["quantity"] == "score_matching"]
+    for figure in (work_precision, scaling, heat_map):
+        figure.on_paper(part, marks(part["estimator"]), cost=cost)
+    shown = work_precision.data(part, cost=cost)
+    assert set(shown["x"].dropna()) == set(part.loc[part["ok"], cost])
+    shares = shown.loc[~shown["failed"], "front_share"]
+    assert shares.between(0, 1).all() and shares.max() == 1
 
 
 def test_print_takes_names_as_text(frame):

@@ -16,7 +16,7 @@ function outcomes(report, view) {
       const count = ends[outcome];
       if (!count) continue;
       points.push({
-        estimator, outcome, count, start, end: start + count, middle: start + count / 2, text: String(count),
+        estimator, outcome, count, start, end: start + count, middle: start + count / 2, text: outcome === "ok" ? String(count) : `${count} ${OUTCOME_WORDS[outcome]}`,
         title: `${estimator}: ${count} ${outcome.replace(/_/g, " ")}`,
       });
       start += count;

@@ -11,7 +11,7 @@ const COSTS = {
   energy_j: ["Energy of a step", "J", "energy_j", "energy_j"],
 };
 const costOf = (view) => (Object.hasOwn(COSTS, view.cost) ? view.cost : "time_step_s");
-const MOST_LABELS = 36;
+const MOST_LABELS = 36, MOST_NAMED = 12;
 
 function workPrecision(report, view) {
   const c = report.data.columns;
@@ -35,7 +35,7 @@ function workPrecision(report, view) {
   }
   merge(points);
   points.sort((a, b) => a.x - b.x).forEach((point, rank) => { point.rank = rank; });
-  if (points.length <= MOST_LABELS) for (const point of points) point.text = c.option_text[point.row];
+  if (points.length <= MOST_LABELS) for (const point of points) point.text = points.length <= MOST_NAMED ? shown(point.label, 30) : c.option_text[point.row];
   const rounding = view.floor === "rounding" || error === "grad_bias";
   return finishErrorPlot(report, { points, failed, unit, costTitle, errorTitle, floors: error !== "grad_bias", rounding });
 }
@@ -73,6 +73,11 @@ function finishErrorPlot(report, { points, failed, unit, costTitle, errorTitle, 
     const values = [...noise].sort((a, b) => a - b);
     const y = values[values.length >> 1];
     guides.push({ kind: "floor", y, text: `minibatch noise of the exact gradient: ${percent(y)}` });
+  }
+  const roundings = points.map((p) => c.grad_rounding[p.row]).filter((v) => v > 0).sort((a, b) => a - b);
+  if (rounding && roundings.length) {
+    const y = roundings[roundings.length >> 1];
+    guides.push({ kind: "floor", y, text: `rounding in ${[...new Set(points.map((p) => c.dtype[p.row]))].join(", ")}: ${percent(y)} in the median` });
   }
   const x = logDomain(points.flatMap((p) => [p.x, p.x_low, p.x_high]));
   const below = rounding ? [] : points.filter((p) => p.y < LEAST_ERROR);
