@@ -41,9 +41,8 @@ def main() -> None:
     for what, calls in (("value", values), ("value and gradient", steps)):
         flops = {name: count(call) for name, call in calls.items()}
         ratio = flops["torch.func.hessian"] / flops["forward_laplacian"]
-        print(
-            f"  operations in products, {what}: {ratio:.3f} times as many ({', '.join(f'{n:.4g}' for n in flops.values())})"
-        )
+        counts = " and ".join(f"{n:.4g}" for n in flops.values())
+        print(f"  operations in products, {what}: {counts}, {ratio:.3f} times as many")
     print(f"  relative difference of the values: {relative_error(forward().detach(), hessian().detach()):.1e}")
 
     wide, y = energy((784, *(128,) * 4, 1), nn.Softplus), torch.randn(16, 784)

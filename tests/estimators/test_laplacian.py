@@ -22,7 +22,37 @@ def r2(x):
 A = torch.randn(5, 5, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
 A = (A + A.T) / 2
 K = torch.tensor([0.5, 1.0, 1.5, 0.7, 1.2], dtype=torch.float64)
+W, C, MEANS = (
+    torch.randn(s, generator=torch.Generator().manual_seed(5), dtype=torch.float64) for s in ((6, 5), 6, (3, 5))
+)
+
+
+def ridge(order):
+    """Σ_j c_j ‖w_j‖^T tanh⁽ᵀ⁾(w_j·x); tanh″ = −2t(1 − t²), tanh⁗ = 8t(1 − t²)(2 − 3t²)."""
+    derivatives = {
+        0: lambda t: t,
+        2: lambda t: -2 * t * (1 - t**2),
+        4: lambda t: 8 * t * (1 - t**2) * (2 - 3 * t**2),
+    }
+    return lambda x: derivatives[order](torch.tanh(x @ W.T)) @ (C * (W**2).sum(-1) ** (order // 2))
+
+
+def log_mixture(x):
+    """Log of a mixture of three unit Gaussians with weights ∝ 1, 2, 3, up to a constant."""
+    weights = torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64)
+    return torch.logsumexp(torch.log(weights) - 0.5 * ((x.unsqueeze(1) - MEANS) ** 2).sum(-1), 1)
+
+
+def laplacian_of_log_mixture(x):
+    """Σ_k r_k (‖s_k‖² − D) − ‖Σ_k r_k s_k‖², with s_k = μ_k − x and r_k the responsibilities."""
+    scores = MEANS - x.unsqueeze(1)
+    r = torch.softmax(torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64).log() - 0.5 * (scores**2).sum(-1), 1)
+    return (r * ((scores**2).sum(-1) - 5)).sum(1) - r2((r.unsqueeze(-1) * scores).sum(1))
+
+
 CLOSED = {  # name → f, {order: Δ^(order/2) f}
+    "ridge": (ridge(0), {2: ridge(2), 4: ridge(4)}),
+    "mixture": (log_mixture, {2: laplacian_of_log_mixture}),
     "bump": (
         lambda x: torch.exp(-r2(x) / 2),
         {

@@ -197,6 +197,29 @@ def test_rule_equals_nested_reverse(name):
     _assert_close(_gradient(low, w), _gradient(expected[2], w))
 
 
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_rule_up_to_order_ten_is_its_own_lower_orders_nested(name):
+    """D¹⁰ = D² D⁴ D⁴ along v, with the orders up to four held to nested reverse mode above; so for five to nine."""
+    x, v = _points()
+    w = _theta()
+
+    def f(z):
+        return OPERATIONS[name](z, w).reshape(B, -1).sum(-1)
+
+    def fourth(g):
+        return lambda z: along(g, z, v.unsqueeze(0), 4).coefficient(4)[0] * 24
+
+    eighth = along(fourth(f), x, v.unsqueeze(0), 4)
+    tenth = along(fourth(fourth(f)), x, v.unsqueeze(0), 2)
+    expected = {4 + k: eighth.coefficient(k)[0] * math.factorial(k) for k in range(5)}
+    expected |= {8 + k: tenth.coefficient(k)[0] * math.factorial(k) for k in (1, 2)}
+    series = along(f, x, v.unsqueeze(0), 10)
+    for k, target in expected.items():
+        actual = series.coefficient(k)[0] * math.factorial(k)
+        _assert_close(actual, target, 1e-8)
+    _assert_close(_gradient(actual, w), _gradient(target, w), 1e-8)
+
+
 @pytest.mark.parametrize("weights", [None, torch.tensor([0.5, -1.5, 2.0], dtype=torch.float64)])
 @pytest.mark.parametrize("order", [2, 3, 4])
 @pytest.mark.parametrize("name", ["tanh", "div", "softmax", "linear", "pow 2.5", "where", "layer_norm", "gelu", "prod"])
