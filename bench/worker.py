@@ -31,6 +31,7 @@ from bench.meters import accuracy, anchor, clock, convergence, flops, memory, pr
 from bench.meters.block_means import block_means
 from bench.meters.subject import Subject, generator
 from bench.point import Point, ProblemSpec
+from bench.problems import fixed_function
 from bench.process import limits
 from bench.process.channel import Channel, Closed
 
@@ -131,6 +132,7 @@ class _Desk:
     def solo(self, request: dict[str, Any]) -> dict[str, Any]:
         """First call, state, memory, FLOPs, accuracy: alone on the machine or not, none of it depends on time."""
         point, subject, device = self.point, self.subject, self.point.device
+        fixed_function.check(self.problem)
         before = state.Snapshot.of(self.problem)
         started = time.perf_counter()
         value, gradients = subject.step(generator(point.problem.seed))

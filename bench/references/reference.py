@@ -14,6 +14,7 @@ from torch import Tensor
 
 from bench import cache, problems
 from bench.point import ProblemSpec
+from bench.problems import fixed_function
 from bench.problems.build import content as problem_content
 from bench.references import kinked, sampling
 from bench.references.csm import CSM
@@ -78,6 +79,7 @@ def compute(
     recipe = _recipe(spec, quantity, order, _check(spec, quantity, target))
     problems.prepare(spec)
     problem = problems.build(spec)
+    fixed_function.check(problem)
     if recipe.sampler is not None:
         return _averaged(problem, recipe, quantity, order)
     route = recipe.routes(problem.model, quantity, order)[0] if route is None else route
@@ -94,9 +96,17 @@ def compute(
         value=torch.cat(values),
         gradient=mean,
         minibatch_std=_minibatch_std(gradients, weights, mean),
-        label=recipe.label(spec, quantity),
+        label=recipe.label(spec, quantity) + _remark(problem, quantity),
         route=route,
     )
+
+
+def _remark(problem: problems.Problem, quantity: str) -> str:
+    """What the label says of the model besides."""
+    norms = fixed_function.fused_layer_norms(problem.model)
+    if not norms or quantity == "log_likelihood":
+        return ""
+    return f"; through the fused nn.LayerNorm of {', '.join(norms)}, where torch 2.13's θ-gradients are wrong"
 
 
 def _averaged(problem: problems.Problem, recipe: Recipe, quantity: str, order: int) -> Reference:
@@ -107,7 +117,7 @@ def _averaged(problem: problems.Problem, recipe: Recipe, quantity: str, order: i
         value=mean.value,
         gradient=mean.gradient,
         minibatch_std=mean.minibatch_std,
-        label=recipe.label(problem.spec, quantity),
+        label=recipe.label(problem.spec, quantity) + _remark(problem, quantity),
         route="draws",
         error=math.hypot(mean.error, recipe.floor),
         noise=recipe.noise,
@@ -125,13 +135,14 @@ def load_or_compute(spec: ProblemSpec, quantity: str, order: int = 2, target: st
     label = recipe.label(spec, quantity)
     path = cache.bundle_path("references", _content(spec, quantity, order, recipe))
     bundle = cache.read_bundle(path)
-    if bundle is not None and set(bundle) == {"value", "gradient", *_NUMBERS, "route"}:
+    if bundle is not None and set(bundle) == {"value", "gradient", *_NUMBERS, "route", "remark"}:
         value, gradient = torch.from_numpy(bundle["value"]), torch.from_numpy(bundle["gradient"])
         numbers = {name: float(bundle[name]) for name in _NUMBERS}
-        return Reference(value, gradient, label=label, route=str(bundle["route"]), **numbers)
+        return Reference(value, gradient, label=label + str(bundle["remark"]), route=str(bundle["route"]), **numbers)
     reference = compute(spec, quantity, order, target)
     arrays = {"value": reference.value.numpy(), "gradient": reference.gradient.numpy()}
     facts = {name: np.array(getattr(reference, name)) for name in (*_NUMBERS, "route")}
+    facts["remark"] = np.array(reference.label.removeprefix(label))
     cache.write_bundle(path, {**arrays, **facts})
     return reference
 
