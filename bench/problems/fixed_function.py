@@ -8,6 +8,7 @@ spectral norm in training mode moves at every call.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -41,7 +42,7 @@ def why_not(model: nn.Module, x: Tensor) -> str:
     Two calls on the same rows, and one on half of them in reverse. Buffers and the global random states are as before
     afterwards.
     """
-    function = model.log_density if hasattr(model, "log_density") else model.score
+    function: Any = model.log_density if hasattr(model, "log_density") else model.score
     buffers = {name: (buffer, buffer.clone()) for name, buffer in model.named_buffers()}
     with torch.random.fork_rng(devices=[x.device] if x.is_cuda else []):
         try:

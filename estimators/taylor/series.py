@@ -70,9 +70,11 @@ class Series:
         return [next(views) if present else None for present in self.present]
 
     def coefficient(self, k: int) -> Tensor:
-        """The coefficient of order k, (count, *shape); zeros where it is structural."""
+        """The coefficient of order k, (count, *shape); zeros where it is structural, differentiable as the rest is."""
         c = self.coefficients[k]
-        return self.rows.new_zeros(self.frame.count(k), *self.shape) if c is None else c
+        if c is not None:
+            return c
+        return self.rows.new_zeros(self.frame.count(k), *self.shape) + self.rows[:0].sum()
 
     @property
     def value(self) -> Tensor:

@@ -281,3 +281,14 @@ def test_float32_and_the_value_path(name):
     torch.testing.assert_close(value, step.detach(), rtol=1e-6, atol=1e-6)
     double = call(net.double(), *(a.double() for a in args[1:]))
     torch.testing.assert_close(step.double(), double, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("order", [3, 5])
+def test_a_derivative_that_is_zero_by_structure_has_a_gradient_of_zero(order):
+    generator = torch.Generator().manual_seed(0)
+    matrix = torch.randn(D, D, generator=generator, dtype=torch.float64).requires_grad_(True)
+    x, v = (torch.randn(B, D, generator=generator, dtype=torch.float64) for _ in range(2))
+    value = estimators.get("taylor")(lambda z: ((z @ matrix) * z).sum(-1), x, v, order=order)
+    assert torch.equal(value, torch.zeros(B, dtype=torch.float64))
+    (gradient,) = torch.autograd.grad(value.mean(), matrix)
+    assert torch.equal(gradient, torch.zeros_like(matrix))
