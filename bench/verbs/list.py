@@ -16,10 +16,13 @@ if TYPE_CHECKING:
 
 @click.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Everything as JSON.")
+@click.option("--costs", is_flag=True, help="What each estimator declares to cost, in passes and memory.")
 @click.option("--quantity", help="Only estimators of one quantity.")
 @click.option("--plugin", "plugins", multiple=True, metavar="FILE", help="A file of estimators to load; repeatable.")
 @click.option("--problem", "problems", multiple=True, metavar="FILE", help="A file of problems to load; repeatable.")
-def list_known(as_json: bool, quantity: str | None, plugins: tuple[str, ...], problems: tuple[str, ...]) -> None:
+def list_known(
+    as_json: bool, costs: bool, quantity: str | None, plugins: tuple[str, ...], problems: tuple[str, ...]
+) -> None:
     """Show the estimators, with what they estimate and need, the problems, and the sweeps."""
     import estimators
     from bench.sweep.plugins import load_plugin, load_problem
@@ -35,7 +38,34 @@ def list_known(as_json: bool, quantity: str | None, plugins: tuple[str, ...], pr
     if as_json:
         click.echo(json.dumps({"estimators": [_facts(e) for e in found], **_problems(), "sweeps": _sweeps()}, indent=2))
         return
+    if costs:
+        _print_costs(found)
+        return
     _print(found)
+
+
+def _print_costs(found: list[Estimator]) -> None:
+    from bench.verbs._table import console as make_console
+    from estimators.cost import SYMBOLS
+
+    console = make_console()
+    for estimator in found:
+        console.print(estimator.name, style="bold")
+        if estimator.cost is None:
+            console.print("    not declared")
+            continue
+        cost = estimator.cost
+        for what, passes, memory in (("value", cost.passes, cost.memory), ("step", cost.step_passes, cost.step_memory)):
+            line = f"{what}: {passes} passes, O({memory}) numbers a row"
+            console.print(
+                textwrap.fill(line, 78, initial_indent="    ", subsequent_indent="      "),
+                highlight=False,
+                markup=False,
+            )
+    console.print(
+        "\nA pass is one evaluation of the model, in operations of matrix products; a step is value and θ-gradient."
+    )
+    console.print(", ".join(f"{symbol} is {meaning}" for symbol, meaning in SYMBOLS.items()) + ".", highlight=False)
 
 
 def _facts(estimator: Estimator) -> dict[str, Any]:

@@ -144,6 +144,21 @@ def test_list_as_json_has_every_fact(capfd):
     assert {"smoke", "quick"} <= {sweep["name"] for sweep in listed["sweeps"]}
 
 
+def test_costs_are_listed_and_in_the_json(capfd):
+    assert main(["list", "--json", "--quantity", "laplacian"]) == 0
+    (forward,) = (e for e in json.loads(capfd.readouterr().out)["estimators"] if e["name"] == "forward_laplacian")
+    assert forward["cost"] == {
+        "passes": "min(D, W) + 2",
+        "step_passes": "3 (min(D, W) + 2)",
+        "memory": "(min(D, W) + 2) W",
+        "step_memory": "(min(D, W) + 2) L W",
+    }
+    assert main(["list", "--costs", "--quantity", "laplacian"]) == 0
+    shown = capfd.readouterr().out
+    assert "value: min(D, W) + 2 passes, O((min(D, W) + 2) W) numbers a row" in shown
+    assert "D is the input dimension" in shown and "fd_ssm" not in shown
+
+
 def test_a_plugins_estimator_is_listed_and_planned(tmp_path, capfd):
     from estimators import registry
 
