@@ -44,11 +44,16 @@ def key(point: Point, estimator_source: str, machine: str) -> str:
         "estimator_source": estimator_source,
         "pair_source": _pair_source(point.estimator),
         "problems_source": problems_source(),
-        "torch": version("torch"),
+        "torch": _torch_version(),
         "method": METHOD_VERSION,
         "machine": machine,
     }
     return _hash(content)
+
+
+@cache
+def _torch_version() -> str:
+    return version("torch")
 
 
 @cache

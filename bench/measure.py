@@ -1,4 +1,4 @@
-"""Measuring points: the solo pass, and the timing of windows. Knows processes and rows; knows no store and no sweep."""
+"""Measuring one point alone: everything but its time. Knows processes and rows; knows no store and no sweep."""
 
 from __future__ import annotations
 
@@ -6,35 +6,29 @@ import json
 import os
 import threading
 import time
-import uuid
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from statistics import median
 from typing import Any
 
-import numpy as np
 import psutil
 import torch
-from scipy.optimize import nnls
 
 import bench
 import estimators
 from bench import key, machine
 from bench.columns import NAMES
-from bench.meters import anchor
 from bench.meters.prediction import Prediction
+from bench.meters.rates import Rates
 from bench.point import Point, ProblemSpec
 from bench.process.turn import turn
 from bench.process.workers import Ended, ForkServer, Launcher, Spawner, StartError, Worker
-from bench.statistics.bootstrap import median_interval
-from bench.statistics.quality import quality
-from bench.timing import LIVE_WORKERS, Entry, Failed, interleave, median_ratio
+from bench.timing import Failed
 
-POINTS_IN_A_WINDOW = LIVE_WORKERS - 1
 REFERENCE_TIMEOUT_S = 1800.0
 DEFAULT_TIMEOUT_S = 60.0
 PREDICTION_TOLERANCE = 0.1
+KEPT_BELOW_BYTES = 2**27
 PREDICTION_TIMEOUT_S = 3.0  # tracing costs some 70 µs an operation, and loops over D have a hundred thousand
 
 Row = dict[str, Any]
@@ -62,29 +56,18 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Rates:
-    """What a machine can do with a dtype, a device and a number of threads.
+class Alone:
+    """What the solo pass found of a point.
 
     Attributes:
-        flops_per_s: in large square matrix products.
-        s_per_flop: seconds a floating-point operation adds to a step, fitted to real steps.
-        s_per_byte: seconds a byte read or written adds.
-        s_per_operation: seconds that launching an operation adds.
+        point: the point.
+        row: everything but its time, or how it ended.
+        worker: the process that measured it, stopped until it is timed; None if it has ended.
     """
 
-    flops_per_s: float
-    s_per_flop: float
-    s_per_byte: float
-    s_per_operation: float
-
-    @classmethod
-    def fitted(cls, flops_per_s: float, steps: Sequence[Sequence[float]]) -> Rates:
-        """Fit rates ≥ 0 to steps (FLOPs, bytes, operations, seconds), each by its relative error."""
-        table = np.asarray(steps, dtype=float)
-        work, seconds = table[:, :3], table[:, 3]
-        scale = work.max(0)  # so that the three columns have one size
-        rates, _ = nnls(work / scale / seconds[:, None], np.ones(len(table)))
-        return cls(flops_per_s, *(float(rate) for rate in rates / scale))
+    point: Point
+    row: Row
+    worker: Worker | None = None
 
 
 class Bench:
@@ -171,11 +154,17 @@ class Bench:
             worker.close()
 
     def solo(self, point: Point, reference_problem: str = "") -> Row:
-        """Everything about a point but its time: one process, within limits; the row says how it ended.
+        """Everything about a point but its time; the row says how it ended."""
+        return self.alone(point, reference_problem).row
+
+    def alone(self, point: Point, reference_problem: str = "", keep: bool = False) -> Alone:
+        """The solo pass: everything about a point but its time, in one process, within limits.
 
         Args:
             point: what to measure.
             reference_problem: why there is no reference to compare with, if there is none.
+            keep: let a worker that measured well stay, stopped, so that the point can be timed in it. One on a GPU, or
+                one that needed much memory, ends all the same: what it holds would be missing elsewhere.
         """
         started = time.monotonic()
         row: Row = {**self.identity(point), "extra": {"limits": self.limits.describe(point.device)}}
@@ -188,7 +177,13 @@ class Bench:
             outcome, reason = ending["outcome"], ending["reason"]
         except (Failed, Ended) as failure:
             outcome, reason = failure.outcome, failure.reason
-        row["output"] = worker.close()
+        light = not point.device.startswith("cuda") and (parts.get("peak_step_bytes") or 0) < KEPT_BELOW_BYTES
+        stays = keep and light and outcome == "ok"
+        if stays:
+            worker.pause()
+            row["output"] = worker.printed()
+        else:
+            row["output"] = worker.close()
         for name in [name for name in parts if name not in NAMES]:
             row["extra"][name] = parts.pop(name)
         row |= parts
@@ -206,7 +201,7 @@ class Bench:
             else:
                 row["extra"]["no_prediction"] = why
         row |= {"outcome": outcome, "reason": reason, "duration_s": time.monotonic() - started}
-        return row
+        return Alone(point, row, worker if stays else None)
 
     def prediction(self, point: Point) -> tuple[Prediction | None, str]:
         """The step on fake tensors, on the CPU whatever the point's device; or why there is no prediction."""
@@ -236,73 +231,7 @@ class Bench:
             "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
         }
 
-    # Timing
-
-    def time(self, points: Sequence[Point], rows: Sequence[Row]) -> list[Row]:
-        """Time one window of points, interleaved with the anchor; rows come back with times, or how they failed."""
-        rates = self.rates(points[0])
-        cpus = timing_cpus(points[0].threads)
-        group = uuid.uuid4().hex[:12]
-        base_point = replace(points[0], estimator=anchor.NAME, options={})
-        started = time.monotonic()
-        entries = [self._entry(point, cpus) for point in (base_point, *points)]
-        try:
-            interleave(entries, timeout_s=self.limits.timeout_s)
-        finally:
-            outputs = [entry.worker.close() for entry in entries]
-        base, *timed = entries
-        for entry in timed:
-            entry.kernel_s += base.kernel_s / len(timed)
-        spent_s = (time.monotonic() - started) / len(points)
-        return [
-            self._timed(row, entry, base, group, rates, spent_s, output)
-            for row, entry, output in zip(rows, timed, outputs[1:], strict=True)
-        ]
-
-    def _entry(self, point: Point, cpus: list[int] | None) -> Entry:
-        entry = Entry(self.worker(point.device, cpus))
-        try:
-            self.open(entry.worker, point)
-        except (Failed, Ended) as failure:
-            entry.failure = failure
-        return entry
-
-    def _timed(
-        self, row: Row, entry: Entry, base: Entry, group: str, rates: Rates | None, spent_s: float, output: str
-    ) -> Row:
-        row = {**row, "round_group": group, "duration_s": row["duration_s"] + spent_s}
-        if entry.failure is not None:
-            row |= {"outcome": entry.failure.outcome, "reason": f"while it was timed: {entry.failure.reason}"}
-            row["output"] = "\n".join(filter(None, (row.get("output"), output)))
-            return row
-        samples = entry.medians["step"]
-        middle, low, high = median_interval(samples)
-        value, value_low, value_high = median_interval(entry.medians["value"])
-        row |= {
-            "time_step_s": middle,
-            "time_step_low_s": low,
-            "time_step_high_s": high,
-            "time_value_s": value,
-            "time_samples": samples,
-            "time_ratio": median_ratio(entry, base),
-        }
-        if rates is not None and row.get("flops_step"):
-            row["matmul_fraction"] = row["flops_step"] / middle / rates.flops_per_s
-        facts = row["extra"]
-        mark, why = quality(samples, low, high, bool(facts.get("throttled")), facts.get("others_on_device") or 0)
-        row["extra"] = {
-            **facts,
-            "kernel_s": facts.get("kernel_s", 0.0) + entry.kernel_s,
-            **({"no_anchor": base.failure.reason} if base.failure is not None else {}),
-            "quality": mark,
-            "quality_reason": why,
-            "time_device_s": median(entry.device_s) if entry.device_s else None,
-            "time_value_low_s": value_low,
-            "time_value_high_s": value_high,
-            "time_value_samples": entry.medians["value"],
-            "anchor_samples": base.medians.get("step", []),
-        }
-        return row
+    # Rates
 
     def rates(self, point: Point) -> Rates | None:
         """What the machine can do with a point's dtype, device and threads; measured once a run, None if it cannot."""

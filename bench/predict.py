@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 import estimators
 from bench import problems, timing
-from bench.measure import Bench, Rates
+from bench.measure import Bench
 from bench.meters.prediction import Prediction
+from bench.meters.rates import Rates
 from bench.point import Point
 
 SOLO_STEPS = 12  # first call, memory, FLOPs and rounding, in steps

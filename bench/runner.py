@@ -12,14 +12,19 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from bench import key, machine, problems
-from bench.measure import POINTS_IN_A_WINDOW, Bench, Row
+from bench.measure import Alone, Bench, Row
 from bench.point import Point
 from bench.store import Store
+from bench.timing import Entry
+from bench.window import POINTS_IN_A_WINDOW, opened_anchor, time_window
+
+T = TypeVar("T")
+KEPT_WORKERS = 12  # stopped between the pass without timing and their window, which spares starting them anew
 
 
 @dataclass
@@ -93,29 +98,22 @@ def run(
     Returns:
         How many points ended in each outcome.
     """
-    watcher = watcher or Watcher()
-    outcomes: Counter[str] = Counter()
-
-    def finish(row: Row) -> None:
-        store.put(row, finished=True, replace=row["key"] in plan.retried)
-        outcomes[row["outcome"]] += 1
-        watcher.on_row(row)
-
-    for point, reason in plan.skips.values():
-        finish({**bench.identity(point), "outcome": "skipped", "reason": reason, "duration_s": 0.0})
-    deadline = time.monotonic() + budget_s if budget_s is not None else math.inf
     executor = ThreadPoolExecutor(jobs, thread_name_prefix="solo")
+    going = _Run(plan, store, bench, executor, jobs, watcher or Watcher())
+    for point, reason in plan.skips.values():
+        going.finish({**bench.identity(point), "outcome": "skipped", "reason": reason, "duration_s": 0.0})
+    deadline = time.monotonic() + budget_s if budget_s is not None else math.inf
     try:
         for group in groups(plan.todo.values()):
             if time.monotonic() > deadline:
                 break
-            _run_group(group, plan, store, bench, executor, jobs, watcher, finish)
+            going.measure(group)
     except BaseException:
         bench.close()  # ends the workers, so that threads waiting for them return
         executor.shutdown(wait=True, cancel_futures=True)
         raise
     executor.shutdown()
-    return outcomes
+    return going.outcomes
 
 
 def groups(points: Iterable[Point]) -> Iterator[list[Point]]:
@@ -131,59 +129,81 @@ def shard(points: Sequence[Point], index: int, count: int) -> list[Point]:
     return [point for i, group in enumerate(groups(points)) if i % count == index - 1 for point in group]
 
 
-def _run_group(
-    points: list[Point],
-    plan: Plan,
-    store: Store,
-    bench: Bench,
-    executor: ThreadPoolExecutor,
-    jobs: int,
-    watcher: Watcher,
-    finish: Callable[[Row], None],
-) -> None:
-    where = f"{points[0].problem.model}, D = {points[0].problem.dim}, depth {points[0].problem.depth}"
-    watcher.on_stage(f"{where}: exact references")
-    no_reference = _references(points, bench, executor)
-    watcher.on_stage(f"{where}: memory and accuracy")
-    ready: list[tuple[Point, Row]] = []
-    waiting: dict[Future[Row], Point] = {}
+@dataclass
+class _Run:
+    """One run under way."""
 
-    def settle(point: Point, row: Row) -> None:
-        if row["outcome"] == "ok":
-            store.put(row, finished=False, replace=row["key"] in plan.retried)
-            watcher.on_solo(row)
-            ready.append((point, row))
-        else:
-            finish(row)
+    plan: Plan
+    store: Store
+    bench: Bench
+    executor: ThreadPoolExecutor
+    jobs: int
+    watcher: Watcher
+    outcomes: Counter[str] = field(default_factory=Counter)
 
-    side_by_side = at_once(points[0], jobs)
-    gate = threading.Semaphore(side_by_side)
+    def finish(self, row: Row) -> None:
+        """Commit a row that holds all there will be."""
+        self._put(row, finished=True)
+        self.outcomes[row["outcome"]] += 1
+        self.watcher.on_row(row)
 
-    def solo(point: Point) -> Row:
-        with gate:
-            return bench.solo(point, no_reference.get((point.quantity, point.order, point.target), ""))
+    def measure(self, points: list[Point]) -> None:
+        """Measure the points of one group, a dozen at a time: alone, then in windows beside one anchor."""
+        where = f"{points[0].problem.model}, D = {points[0].problem.dim}, depth {points[0].problem.depth}"
+        self.watcher.on_stage(f"{where}: exact references")
+        no_reference = _references(points, self.bench, self.executor)
+        base: Entry | None = None
+        for some in _parts(points, KEPT_WORKERS):
+            self.watcher.on_stage(f"{where}: memory and accuracy")
+            for window in _parts(self._alone(some, no_reference), POINTS_IN_A_WINDOW):
+                self.watcher.on_stage(f"{where}: timing {', '.join(alone.point.estimator for alone in window)}")
+                if base is None or base.failure is not None:
+                    base = opened_anchor(self.bench, window[0].point)
+                for row in time_window(self.bench, window, base):
+                    self.finish(row)
+        if base is not None:
+            base.worker.close()
 
-    for point in points:
-        name = key_of(point)
-        if name in plan.solo_done:
-            ready.append((point, plan.solo_done[name]))
-        else:
-            waiting[executor.submit(solo, point)] = point
-    crowded: list[Point] = []
-    for future in as_completed(waiting):
-        row = future.result()
-        if row["outcome"] == "out_of_memory" and side_by_side > 1:
-            crowded.append(waiting[future])  # perhaps for what its neighbours held: asked again, alone
-            continue
-        settle(waiting[future], row)
-    for point in crowded:
-        settle(point, solo(point))
-    ready.sort(key=lambda pair: points.index(pair[0]))
-    for start in range(0, len(ready), POINTS_IN_A_WINDOW):
-        window = ready[start : start + POINTS_IN_A_WINDOW]
-        watcher.on_stage(f"{where}: timing {', '.join(point.estimator for point, _ in window)}")
-        for row in bench.time([point for point, _ in window], [row for _, row in window]):
-            finish(row)
+    def _alone(self, points: list[Point], no_reference: dict[tuple[str, int, str], str]) -> list[Alone]:
+        """The pass without timing, as many at once as there are jobs; returns those to be timed, in their order."""
+        side_by_side = at_once(points[0], self.jobs)
+        gate = threading.Semaphore(side_by_side)
+        ready: list[Alone] = []
+
+        def solo(point: Point) -> Alone:
+            with gate:
+                reason = no_reference.get((point.quantity, point.order, point.target), "")
+                return self.bench.alone(point, reason, keep=True)
+
+        def settle(alone: Alone) -> None:
+            if alone.row["outcome"] == "ok":
+                self._put(alone.row, finished=False)
+                self.watcher.on_solo(alone.row)
+                ready.append(alone)
+            else:
+                self.finish(alone.row)
+
+        done = self.plan.solo_done
+        ready += [Alone(point, done[name]) for point in points if (name := key_of(point)) in done]
+        waiting = [self.executor.submit(solo, point) for point in points if key_of(point) not in done]
+        crowded: list[Point] = []
+        for future in as_completed(waiting):
+            alone = future.result()
+            if alone.row["outcome"] == "out_of_memory" and side_by_side > 1:
+                crowded.append(alone.point)  # perhaps for what its neighbours held: asked again, alone
+            else:
+                settle(alone)
+        for point in crowded:
+            settle(solo(point))
+        return sorted(ready, key=lambda alone: points.index(alone.point))
+
+    def _put(self, row: Row, finished: bool) -> None:
+        self.store.put(row, finished=finished, replace=row["key"] in self.plan.retried)
+
+
+def _parts(items: list[T], size: int) -> Iterator[list[T]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
 
 
 def at_once(point: Point, jobs: int) -> int:

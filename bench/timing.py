@@ -9,6 +9,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from bench.process.turn import turn
 from bench.process.workers import Ended, Worker
@@ -42,7 +43,7 @@ class Entry:
     failure: Failed | Ended | None = None
     kernel_s: float = 0.0  # spent in the calls themselves
 
-    def ask(self, request: dict[str, object], timeout_s: float) -> dict[str, float]:
+    def ask(self, request: dict[str, object], timeout_s: float) -> dict[str, Any]:
         """One request; a failure takes the entry out of the window."""
         try:
             answer = self.worker.ask(request, timeout_s, sample_s=SAMPLE_S)
@@ -122,9 +123,10 @@ def _warm_up(entry: Entry, timeout_s: float) -> None:
 
 
 def _block(entry: Entry, block_s: float, timeout_s: float) -> None:
-    for call in entry.calls:
-        length_s = block_s if call == entry.calls[0] else block_s / 2
-        answer = entry.ask({"do": "block", "what": call, "length_s": length_s}, timeout_s + length_s)
-        entry.medians[call].append(answer["median_s"])
-        if call == "step" and answer.get("device_s") is not None:
-            entry.device_s.append(answer["device_s"])
+    lengths_s = {call: block_s if call == entry.calls[0] else block_s / 2 for call in entry.calls}
+    limit_s = timeout_s * len(lengths_s) + sum(lengths_s.values())
+    blocks = entry.ask({"do": "block", "lengths_s": lengths_s}, limit_s)["blocks"]
+    for call, block in blocks.items():
+        entry.medians[call].append(block["median_s"])
+        if call == "step" and block["device_s"] is not None:
+            entry.device_s.append(block["device_s"])

@@ -205,16 +205,16 @@ class _Desk:
         return {"typical_s": typical_s, "kernel_s": timer.spent_s, "outcome": "ok"}
 
     def block(self, request: dict[str, Any]) -> dict[str, Any]:
-        timer = self.clocks[request["what"]]
-        before_s = timer.spent_s
-        samples = timer.block(request["length_s"])
-        return {
-            "median_s": statistics.median(samples),
-            "samples": len(samples),
-            "device_s": statistics.median(timer.device_s) if timer.device_s else None,
-            "kernel_s": timer.spent_s - before_s,
-            "outcome": "ok",
-        }
+        """A block of each call asked for, one after the other."""
+        blocks = {}
+        before_s = sum(timer.spent_s for timer in self.clocks.values())
+        for call, length_s in request["lengths_s"].items():
+            timer = self.clocks[call]
+            samples = timer.block(length_s)
+            device_s = statistics.median(timer.device_s) if timer.device_s else None
+            blocks[call] = {"median_s": statistics.median(samples), "samples": len(samples), "device_s": device_s}
+        kernel_s = sum(timer.spent_s for timer in self.clocks.values()) - before_s
+        return {"blocks": blocks, "kernel_s": kernel_s, "outcome": "ok"}
 
     def reference(self, request: dict[str, Any]) -> dict[str, Any]:
         for path in request["problems"]:

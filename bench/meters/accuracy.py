@@ -63,6 +63,7 @@ def accuracy(subject: Subject, twin: Subject, reference: Reference, draws: int) 
     values = BlockSums(reference.value, draws)
     pair = _pair(twin) if subject.estimator.stochastic and not reference.noise else None
     differences = None if pair is None else BlockSums(reference.gradient, draws, blocks)
+    rounded: list[float] = []  # of the first draws, ‖ĝ − ĝ₆₄‖²
     kernel_s = 0.0
     for k in range(draws):
         seed = draw_seed(subject.problem, k)
@@ -70,9 +71,9 @@ def accuracy(subject: Subject, twin: Subject, reference: Reference, draws: int) 
         started = time.perf_counter()
         value, gradient = drawn.step(generator(seed))
         kernel_s += time.perf_counter() - started
-        if not_finite := finite(value, *gradient):
-            raise NotFinite(f"draw {k + 1} of {draws}: {not_finite}")
         flat = subject.flat_gradient(gradient)
+        if not_finite := finite(value, flat):
+            raise NotFinite(f"draw {k + 1} of {draws}: {not_finite}")
         gradients.add(flat)
         values.add(value.to("cpu", torch.float64))
         if pair is not None and differences is not None:
@@ -80,12 +81,17 @@ def accuracy(subject: Subject, twin: Subject, reference: Reference, draws: int) 
             _, paired = pair.step(generator(seed))
             kernel_s += time.perf_counter() - started
             differences.add(flat, pair.flat_gradient(paired))
+        if k < ROUNDING_DRAWS and subject.problem.x.dtype != torch.float64:
+            started = time.perf_counter()
+            _, unrounded = at_noised_rows(twin, reference.noise, k).step(generator(seed))
+            kernel_s += time.perf_counter() - started
+            rounded.append(float(torch.sum((flat - twin.flat_gradient(unrounded)) ** 2)))
     std = gradients.std() if stochastic else 0.0
     columns = {
         "reference": reference.label,
         "grad_std": std,
         "grad_cosine": gradients.cosine(),
-        "grad_rounding": _rounding(subject, twin, gradients.norm, std),
+        "grad_rounding": _rounding(subject, rounded, gradients.norm, std),
         **(_value_columns(values, subject) if not reference.noise else {}),
         **({"reference_error": reference.error, "row_noise": reference.noise} if reference.error else {}),
         "draws": draws,
@@ -133,7 +139,7 @@ def _value_columns(values: BlockSums, subject: Subject) -> dict[str, Any]:
         return {}
     if not subject.estimator.stochastic:
         return {"value_bias": values.rmse(), "value_std": 0.0}
-    return {"value_bias": values.bias().bias, "value_std": values.std()}
+    return {"value_bias": values.bias_estimate(), "value_std": values.std()}
 
 
 def _pair(twin: Subject) -> Subject | None:
@@ -146,21 +152,14 @@ def _pair(twin: Subject) -> Subject | None:
     return Subject(pair, twin.problem, twin.order, shared)
 
 
-def _rounding(subject: Subject, twin: Subject, scale: float, std: float) -> float | None:
+def _rounding(subject: Subject, squares: list[float], scale: float, std: float) -> float | None:
     """‖ĝ − ĝ₆₄‖/‖g‖, the same draws in the row's dtype and in float64, root mean square.
 
     None in float64, and where a stranger's estimator draws probes of its own that differ between dtypes.
     """
-    if subject.problem.x.dtype == torch.float64:
+    if not squares:
         return None
-    draws = ROUNDING_DRAWS if subject.estimator.stochastic else 1
-    squares = []
-    for k in range(draws):
-        seed = draw_seed(subject.problem, k)
-        low = subject.flat_gradient(subject.step(generator(seed))[1])
-        high = twin.flat_gradient(twin.step(generator(seed))[1])
-        squares.append(float(torch.sum((low - high) ** 2)))
-    rounding = math.sqrt(sum(squares) / draws) / scale
+    rounding = math.sqrt(sum(squares) / len(squares)) / scale
     if subject.estimator.origin != BUILT_IN and subject.estimator.stochastic and rounding > PAIRED_MUST_BE_BELOW * std:
         return None
     return rounding

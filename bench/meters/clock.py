@@ -41,7 +41,7 @@ class Clock:
         Afterwards a sample holds as many calls as the clock's resolution asks for.
         """
         started = time.perf_counter()
-        self.call()
+        self._sample(1)
         recent = [self._sample(1)]
         while time.perf_counter() - started < budget_s:
             recent = [*recent[-2:], self._sample(1)]

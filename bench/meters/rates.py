@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -13,6 +15,35 @@ from bench.meters.prediction import Tracking
 MATMUL_SIZE = 768
 STEPS = ((4, 40, 4), (32, 8, 32), (128, 4, 64), (128, 8, 64), (128, 8, 256), (512, 3, 128))  # width, depth, batch
 BLOCK_S = 0.05
+
+
+@dataclass(frozen=True)
+class Rates:
+    """What a machine can do with a dtype, a device and a number of threads.
+
+    Attributes:
+        flops_per_s: in large square matrix products.
+        s_per_flop: seconds a floating-point operation adds to a step, fitted to real steps.
+        s_per_byte: seconds a byte read or written adds.
+        s_per_operation: seconds that launching an operation adds.
+    """
+
+    flops_per_s: float
+    s_per_flop: float
+    s_per_byte: float
+    s_per_operation: float
+
+    @classmethod
+    def fitted(cls, flops_per_s: float, steps: Sequence[Sequence[float]]) -> Rates:
+        """Fit rates ≥ 0 to steps (FLOPs, bytes, operations, seconds), each by its relative error."""
+        import numpy as np
+        from scipy.optimize import nnls  # here, since workers measure and never fit
+
+        table = np.asarray(steps, dtype=float)
+        work, seconds = table[:, :3], table[:, 3]
+        scale = work.max(0)  # so that the three columns have one size
+        rates, _ = nnls(work / scale / seconds[:, None], np.ones(len(table)))
+        return cls(flops_per_s, *(float(rate) for rate in rates / scale))
 
 
 def measure(dtype: torch.dtype, device: str) -> dict[str, Any]:

@@ -43,10 +43,10 @@ class Subject:
     def flat_gradient(self, gradients: tuple[Tensor | None, ...]) -> Tensor:
         """∇θ as one float64 vector on the CPU, (P,), zeros for parameters that played no part."""
         pieces = [
-            (torch.zeros_like(parameter) if gradient is None else gradient).reshape(-1).to("cpu", torch.float64)
+            (torch.zeros_like(parameter) if gradient is None else gradient).reshape(-1)
             for parameter, gradient in zip(self.problem.parameters, gradients, strict=True)
         ]
-        return torch.cat(pieces) if pieces else torch.zeros(0, dtype=torch.float64)
+        return torch.cat(pieces).to("cpu", torch.float64) if pieces else torch.zeros(0, dtype=torch.float64)
 
 
 def generator(seed: int) -> torch.Generator:

@@ -63,7 +63,8 @@ def canonical(spec: ProblemSpec) -> ProblemSpec:
 def content(spec: ProblemSpec) -> dict[str, Any]:
     """What identifies the model built from ``spec`` in the cache: the same for every batch."""
     model = registry.model(spec.model)
-    values = {k: getattr(canonical(spec), k) for k in spec.__dataclass_fields__ if k != "batch"}
+    read = canonical(spec)
+    values = {k: getattr(read, k) for k in spec.__dataclass_fields__ if k != "batch"}
     if spec.stage == "trained":
         values["training_version"] = training.TRAINING_VERSION
     sources = {"model_source": model.source_hash, "data_source": data_source.DATA[spec.data].source_hash}

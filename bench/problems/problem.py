@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from torch import Tensor, nn
@@ -31,7 +32,7 @@ class Problem:
     v: Tensor
     closed_form: Callable[[str, int, Tensor, Tensor], Tensor] | None = None
 
-    @property
+    @cached_property
     def parameters(self) -> tuple[nn.Parameter, ...]:
         """The parameters that gradients are taken in: frozen ones are left out."""
         return tuple(parameter for parameter in self.model.parameters() if parameter.requires_grad)

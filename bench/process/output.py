@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
+import select
 import threading
 
 KEPT_CHARACTERS = 4000
@@ -20,21 +20,32 @@ class Output:
     def __init__(self) -> None:
         self._read, self.descriptor = os.pipe()
         self._head, self._tail, self._total = b"", b"", 0
+        self._ended = False
+        self._reading = threading.Lock()
         self._thread = threading.Thread(target=self._drain, daemon=True, name="output")
         self._thread.start()
 
     def _drain(self) -> None:
-        with contextlib.suppress(OSError):
-            while data := os.read(self._read, 65536):
+        while not self._ended:
+            select.select([self._read], [], [])
+            self._take()
+        os.close(self._read)
+
+    def _take(self) -> None:
+        """Read what lies in the pipe, without waiting for more."""
+        with self._reading:
+            while not self._ended and select.select([self._read], [], [], 0)[0]:
+                data = os.read(self._read, 65536)
+                self._ended = not data
                 self._total += len(data)
                 missing = KEPT_CHARACTERS - len(self._head)
                 self._head += data[:missing]
                 self._tail = (self._tail + data[missing:])[-KEPT_CHARACTERS:]
-        os.close(self._read)
 
     def text(self, wait_s: float = 1.0) -> str:
-        """What was printed: all of it if it is short, else its beginning and its end."""
+        """What was printed until now, or within ``wait_s`` until the worker has ended: its beginning and its end."""
         self._thread.join(wait_s)
+        self._take()
         left_out = self._total - len(self._head) - len(self._tail)
         text = self._head.decode(errors="replace")
         if left_out > 0:

@@ -14,7 +14,8 @@ import signal
 import socket
 import sys
 import warnings
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NoReturn
 
 from bench.process import limits
 from bench.process.channel import Channel, Closed
@@ -38,24 +39,28 @@ def main(descriptor: int) -> None:
     channel.send({"ready": os.getpid(), **worker.origins()})
 
     live: set[int] = set()
+    ours = [channel.fileno(), wake_read, wake_write]
+    spare = _Spare.fork(ours)
     try:
         while True:
             ready, _, _ = select.select([channel.fileno(), wake_read], [], [], None)
             if wake_read in ready:
                 with contextlib.suppress(BlockingIOError):
                     os.read(wake_read, 4096)
-                _reap(channel, live)
+                _reap(channel, live, spare.pid)
             if channel.fileno() in ready:
                 request, descriptors = channel.receive_with_descriptors()
                 if "kill" in request:
                     if request["kill"] in live:
                         limits.kill_family(request["kill"])
                     continue
-                pid = _fork(request, descriptors, [channel.fileno(), wake_read, wake_write])
-                live.add(pid)
+                while not spare.give(request, descriptors):  # it died while it waited
+                    spare = _Spare.fork(ours)
+                live.add(spare.pid)
                 for fd in descriptors:
                     os.close(fd)
-                channel.send({"forked": pid})
+                channel.send({"forked": spare.pid})
+                spare = _Spare.fork(ours)
     except Closed:
         pass
     finally:
@@ -64,7 +69,7 @@ def main(descriptor: int) -> None:
         os._exit(0)
 
 
-def _reap(channel: Channel, live: set[int]) -> None:
+def _reap(channel: Channel, live: set[int], spare: int) -> None:
     """Report workers that ended, and kill what they left behind."""
     ended = False
     while True:
@@ -83,38 +88,68 @@ def _reap(channel: Channel, live: set[int]) -> None:
     if ended:
         for child in limits.family(os.getpid())[1:]:
             with contextlib.suppress(Exception):
-                if child.ppid() == os.getpid() and child.pid not in live:
+                if child.ppid() == os.getpid() and child.pid not in live and child.pid != spare:
                     limits.kill_family(child.pid)
 
 
-def _fork(request: dict[str, Any], descriptors: list[int], ours: list[int]) -> int:
-    pid = os.fork()
-    if pid:
-        return pid
+@dataclass(frozen=True)
+class _Spare:
+    """A process forked beforehand, which rehearses and then waits for a point to be given to it."""
+
+    pid: int
+    channel: Channel
+
+    @classmethod
+    def fork(cls, ours: list[int]) -> _Spare:
+        """Fork one; ``ours`` are the server's descriptors, which are not for it."""
+        near, far = Channel.pair()
+        pid = os.fork()
+        if pid == 0:
+            near.close()
+            _become_worker(far, ours)
+        far.close()
+        return cls(pid, near)
+
+    def give(self, request: dict[str, Any], descriptors: list[int]) -> bool:
+        """Hand over what a worker is to be, with its socket and its output; says whether it was taken."""
+        try:
+            self.channel.send(request, tuple(descriptors))
+            return True
+        except Closed:
+            return False
+        finally:
+            self.channel.close()
+
+
+def _become_worker(orders: Channel, theirs: list[int]) -> NoReturn:
     code = 1
     try:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         os.setsid()
         limits.die_with_parent()
-        for fd in ours:
+        for fd in theirs:
             os.close(fd)
-        talk, output = descriptors
-        null = os.open(os.devnull, os.O_RDONLY)
-        os.dup2(null, 0)
+        null = os.open(os.devnull, os.O_RDWR)
+        for fd in (0, 1, 2):
+            os.dup2(null, fd)
+        os.close(null)
+        limits.first_to_be_killed()
+
+        from bench import rehearsal, worker
+
+        with contextlib.suppress(Exception):  # it only saves time: what fails here fails in the point, with its reason
+            rehearsal.rehearse()
+        request, (talk, output) = orders.receive_with_descriptors()
+        orders.close()
         os.dup2(output, 1)
         os.dup2(output, 2)
         os.close(output)
-        os.close(null)
-        limits.first_to_be_killed()
         limits.limit_files(request["file_limit_bytes"])
         if request.get("memory_limit_bytes"):
             limits.limit_memory(request["memory_limit_bytes"])
         if request.get("cpus"):
             os.sched_setaffinity(0, request["cpus"])
-
-        from bench import worker
-
         worker.serve(Channel(socket.socket(fileno=talk)))
         code = 0
     except Closed:
@@ -128,4 +163,3 @@ def _fork(request: dict[str, Any], descriptors: list[int], ours: list[int]) -> i
             sys.stdout.flush()
             sys.stderr.flush()
         os._exit(code)
-    raise AssertionError("unreachable")

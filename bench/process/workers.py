@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,7 +45,7 @@ class Worker:
         self.pid = pid
         self.channel = channel
         self._output = output
-        self._launcher = launcher
+        self.launcher = launcher
         self._memory_limit_bytes = memory_limit_bytes
         self._oom_kills = limits.kernel_oom_kills()
 
@@ -96,7 +96,7 @@ class Worker:
             )
 
     def _how_it_ended(self) -> Ended:
-        code = self._launcher.wait(self.pid, timeout_s=2.0)
+        code = self.launcher.wait(self.pid, timeout_s=2.0)
         if code is None:  # it closed its end of the channel and lives on
             self.kill()
             return Ended("crashed", "the worker closed its channel without an answer")
@@ -110,19 +110,60 @@ class Worker:
 
     def kill(self) -> None:
         """End the worker and everything it started."""
-        self._launcher.kill(self.pid)
+        self.launcher.kill(self.pid)
+
+    def pause(self) -> None:
+        """Stop the worker, and what it started in its process group, until `resume`: it takes no time from others."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self, cpus: list[int] | None = None) -> None:
+        """Let a stopped worker go on, all its threads pinned to ``cpus`` if any are given."""
+        if cpus is not None:
+            with contextlib.suppress(OSError):
+                for thread in os.listdir(f"/proc/{self.pid}/task"):
+                    os.sched_setaffinity(int(thread), cpus)
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, number)
+
+    def printed(self) -> str:
+        """What the worker has printed so far, shortened."""
+        return self._output.text(wait_s=0.0)
+
+    def end(self) -> None:
+        """Have the worker ended, without waiting for it."""
+        self.channel.close()
+        if self.launcher.wait(self.pid, timeout_s=0.0) is None:
+            self.kill()
 
     def close(self) -> str:
         """End the worker and return what it printed, shortened."""
-        self.channel.close()
-        if self._launcher.wait(self.pid, timeout_s=0.0) is None:
-            self.kill()
-            self._launcher.wait(self.pid, timeout_s=10.0)
+        self.end()
+        self.launcher.wait(self.pid, timeout_s=10.0)
         return self._output.text()
 
 
+def dismiss(workers: Sequence[Worker]) -> list[str]:
+    """End workers that have answered what they were asked, and return what each printed.
+
+    Waiting until the kernel has taken a process apart costs milliseconds: it does so beside what comes next. A GPU's
+    memory is free only then, so workers that hold any are waited for.
+    """
+    for worker in workers:
+        worker.end()
+    return [worker.close() if worker.launcher.must_wait else worker.printed() for worker in workers]
+
+
 class Launcher:
-    """Starts workers; knows how each of them ended."""
+    """Starts workers; knows how each of them ended.
+
+    Attributes:
+        must_wait: whether what a worker holds is another's only once it has ended.
+    """
+
+    must_wait = False
 
     def start(self, memory_limit_bytes: int | None = None, cpus: list[int] | None = None) -> Worker:
         """Start one worker.
@@ -245,6 +286,8 @@ class ForkServer(Launcher):
 
 class Spawner(Launcher):
     """Starts every worker from nothing: for CUDA, whose context does not survive a fork."""
+
+    must_wait = True
 
     def __init__(self, environment: dict[str, str] | None = None) -> None:
         self._environment = environment or {}

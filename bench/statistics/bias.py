@@ -108,6 +108,11 @@ def bias_intervals(grams: Array, level: float = 0.95) -> tuple[Array, Array, Arr
     return bias, low, high
 
 
+def bias_estimate(gram: np.ndarray) -> float:
+    """√max(0, ‖b̄‖² − tr S/K) alone, for whoever needs no interval: a hundredth of its time."""
+    return float(np.sqrt(np.maximum(noise_moments(np.asarray(gram, dtype=np.float64)).squared_bias, 0)))
+
+
 def _tail(moments: NoiseMoments) -> Callable[[Array, Array], Array]:
     """The function (U, β²) → probability of a smaller U at the bias β."""
     blocks, ν = moments.blocks, moments.blocks - 1

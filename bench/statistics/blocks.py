@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from bench.statistics.bias import BiasInterval, bias_interval
+from bench.statistics.bias import BiasInterval, bias_estimate, bias_interval
 
 
 def block_count(draws: int, most: int = 32) -> int:
@@ -94,6 +94,10 @@ class BlockSums:
     def bias(self, level: float = 0.95) -> BiasInterval:
         """The relative bias ‖E d‖/‖g‖, noise-corrected, with its interval (`bias_interval`)."""
         return bias_interval(self.gram().numpy(), level).scaled(1 / self.norm)
+
+    def bias_estimate(self) -> float:
+        """The relative bias alone, without its interval."""
+        return bias_estimate(self.gram().numpy()) / self.norm
 
     def std(self) -> float:
         """√tr Σ̂/‖g‖, the relative standard deviation of one draw (of the difference, with partners); NaN for one."""

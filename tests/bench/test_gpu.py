@@ -174,8 +174,9 @@ def test_cuda_blocks_are_rounded_up_in_predictions():
 def test_a_point_on_a_real_device():
     import estimators
     from bench import problems
-    from bench.measure import Bench
+    from bench.measure import Alone, Bench
     from bench.point import Point, ProblemSpec
+    from bench.window import opened_anchor, time_window
 
     spec = ProblemSpec(dim=16, depth=2, width=32, batch=16)
     problems.prepare(spec)
@@ -185,7 +186,7 @@ def test_a_point_on_a_real_device():
         assert bench.reference(spec, "score_matching", 2, "sm", 1) == ""
         row = bench.solo(point)
         assert row["outcome"] == "ok", row["reason"]
-        (row,) = bench.time([point], [row])
+        (row,) = time_window(bench, [Alone(point, row)], opened_anchor(bench, point))
     assert row["outcome"] == "ok", row["reason"]
     assert row["peak_step_bytes"] > 0
     assert row["predicted_peak_bytes"] is None or row["predicted_peak_bytes"] > 0

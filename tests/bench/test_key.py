@@ -51,7 +51,7 @@ def test_torch_and_the_method_change_it(monkeypatch):
     monkeypatch.setattr(key, "METHOD_VERSION", "other")
     assert key.key(POINT, "source", "class") != before
     monkeypatch.undo()
-    monkeypatch.setattr(key, "version", lambda name: "9.9")
+    monkeypatch.setattr(key, "_torch_version", lambda: "9.9")
     assert key.key(POINT, "source", "class") != before
 
 

@@ -216,7 +216,7 @@ def test_a_draw_that_is_not_finite_is_named(prepared):
 
 def test_frozen_parameters_are_left_out(prepared):
     subject = _subject("ssm", prepared)
-    frozen = subject.problem.parameters[0].requires_grad_(False)
+    frozen = next(subject.problem.model.parameters()).requires_grad_(False)
     assert all(parameter is not frozen for parameter in subject.problem.parameters)
     _, gradients = subject.step(generator(0))
     assert len(gradients) == len(list(subject.problem.model.parameters())) - 1

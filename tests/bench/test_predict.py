@@ -2,8 +2,8 @@
 
 import pytest
 
-from bench.measure import Rates
 from bench.meters.prediction import Prediction
+from bench.meters.rates import Rates
 from bench.predict import step_s
 
 FLOP, BYTE, OPERATION = 1e-11, 2e-11, 3e-6

@@ -1,0 +1,91 @@
+"""From the solo pass to the timed window: workers that stay, what ends them, and the spare that waits for its point."""
+
+import os
+import signal
+import time
+
+import psutil
+import pytest
+import torch
+
+import estimators
+from bench import measure, problems, rehearsal
+from bench.measure import Bench, Limits
+from bench.point import Point, ProblemSpec
+from bench.window import opened_anchor, time_window
+
+SPEC = ProblemSpec(data="gaussian", dim=8, depth=1, width=8, batch=8)
+
+
+def _point(name):
+    estimator = estimators.get(name)
+    return Point(name, "score_matching", SPEC, 2, dict(estimator.options), draws=16, target=estimator.target)
+
+
+@pytest.fixture(scope="module")
+def bench():
+    problems.prepare(SPEC)
+    with Bench(Limits.of_this_machine(), predict=False) as made:
+        assert made.reference(SPEC, "score_matching", 2, "sm", 1) == ""
+        yield made
+
+
+def _wait_for(condition, within_s=10.0):
+    deadline = time.monotonic() + within_s
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return condition()
+
+
+def test_a_kept_worker_is_stopped_then_timed_then_gone(bench):
+    kept = [bench.alone(_point(name), keep=True) for name in ("ssm", "fd_ssm")]
+    processes = [psutil.Process(alone.worker.pid) for alone in kept]
+    assert all(_wait_for(lambda p=p: p.status() == psutil.STATUS_STOPPED) for p in processes)
+    base = opened_anchor(bench, kept[0].point)
+    rows = time_window(bench, kept, base)
+    assert [row["outcome"] for row in rows] == ["ok", "ok"]
+    assert all(row["time_step_s"] > 0 and row["time_ratio"] > 0 and row["peak_step_bytes"] > 0 for row in rows)
+    assert rows[0]["round_group"] == rows[1]["round_group"]
+    assert base.failure is None
+    again = time_window(bench, [bench.alone(_point("ssm"), keep=True)], base)  # one anchor serves many windows
+    assert again[0]["time_ratio"] > 0
+    assert again[0]["round_group"] != rows[0]["round_group"]
+    base.worker.close()
+    assert all(_wait_for(lambda p=p: not p.is_running() or p.status() == psutil.STATUS_ZOMBIE) for p in processes)
+
+
+def test_a_worker_that_dies_while_it_waits_costs_its_own_row_alone(bench):
+    dead, alive = (bench.alone(_point(name), keep=True) for name in ("ssm", "fd_ssm"))
+    os.kill(dead.worker.pid, signal.SIGKILL)
+    base = opened_anchor(bench, alive.point)
+    first, second = time_window(bench, [dead, alive], base)
+    base.worker.close()
+    assert (first["outcome"], first["reason"]) == ("crashed", "while it was timed: killed by SIGKILL")
+    assert second["outcome"] == "ok"
+
+
+def test_a_worker_that_needed_much_memory_does_not_stay(bench, monkeypatch):
+    assert bench.alone(_point("ssm")).worker is None
+    monkeypatch.setattr(measure, "KEPT_BELOW_BYTES", 1)
+    assert bench.alone(_point("ssm"), keep=True).worker is None
+
+
+def test_a_spare_that_died_is_replaced(bench):
+    worker = bench.worker("cpu")
+    server = psutil.Process(worker.pid).parent()
+    assert _wait_for(lambda: len(server.children()) == 2)
+    (spare,) = (child for child in server.children() if child.pid != worker.pid)
+    worker.close()
+    spare.kill()
+    assert _wait_for(lambda: not spare.is_running() or spare.status() == psutil.STATUS_ZOMBIE)
+    assert bench.solo(_point("ssm"))["outcome"] == "ok"
+
+
+def test_a_rehearsal_leaves_no_trace():
+    state, threads = torch.random.get_rng_state(), torch.get_num_threads()
+    try:
+        rehearsal.rehearse()
+        assert torch.equal(torch.random.get_rng_state(), state)
+        assert torch.get_default_dtype() == torch.float32
+    finally:
+        torch.set_num_threads(threads)
