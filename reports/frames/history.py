@@ -6,7 +6,8 @@ line joins. Two machines, two versions of torch or two ways of measuring are nev
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from bench.columns import COLUMNS as STORE_COLUMNS
+from bench.diff.medians import bootstrap_medians
 from reports.frames.asv_results import asv_results
 from reports.frames.commits import Commit, in_order
 from reports.frames.environment import machine_name
@@ -103,10 +105,27 @@ def _of_stores(rows: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     for measure in MEASURES.values():
         value = frame[measure.name].where(frame["ok"])
         low, high = (frame[end] for end in measure.interval) if measure.interval else (np.nan, np.nan)
+        if measure.name == "time_value_s":
+            low, high = value_time_interval(frame)
         unresolved = (frame["bias_resolved"] == False) & (measure.name == "grad_bias")  # noqa: E712
         part = common.assign(measure=measure.name, value=value, low=low, high=high, resolved=~unresolved)
         parts.append(part[value.notna() | ~frame["ok"]])
     return pd.concat(parts, ignore_index=True), len(rows) - len(named)
+
+
+def value_time_interval(frame: pd.DataFrame) -> tuple[list[float], list[float]]:
+    """The ends of the 95 % interval of each row's value time, from its block medians; NaN where they were not kept."""
+    ends = []
+    for extra in frame.get("extra", [None] * len(frame)):
+        samples = extra.get("time_value_samples") if isinstance(extra, Mapping) else None
+        ends.append((math.nan, math.nan))
+        if isinstance(samples, list) and len(samples) > 1 and all(isinstance(s, float) and s > 0 for s in samples):
+            medians, weights = bootstrap_medians(np.array(samples))
+            order = np.argsort(medians)
+            at = np.searchsorted(np.cumsum(weights[order]), (0.025, 0.975))
+            low, high = medians[order][np.minimum(at, len(order) - 1)]
+            ends[-1] = (float(low), float(high))
+    return [low for low, _ in ends], [high for _, high in ends]
 
 
 def _text(frame: pd.DataFrame, names: Sequence[str]) -> list[str]:

@@ -20,9 +20,9 @@ COLUMNS = (
 def steps(history: pd.DataFrame) -> pd.DataFrame:
     """The steps of every series of `reports.frames.history`, largest first.
 
-    asv's detection fits a level that changes at a few commits. With fewer than five commits it follows every value, so
-    a step is named only where it is also larger than the measure's floor (5 % for times) and the intervals of the
-    commits on either side do not overlap.
+    asv's detection fits a level that changes at a few commits. Over four or five it may follow every value, so a step
+    is named only where it is also larger than the measure's floor (5 % for times) and the intervals of the commits on
+    either side do not overlap; or it may miss a level that came and went.
 
     Columns beside those of the series:
         before, after: the places of the last commit at the old level and the first at the new one.

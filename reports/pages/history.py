@@ -72,13 +72,19 @@ def _step(history: History, step: dict[str, Any]) -> dict[str, str]:
         "word": step["word"],
         "old": _number(step["old"], measure.unit),
         "new": _number(step["new"], measure.unit),
-        "change": f"{100 * step['change']:+.3g} %" + (" of the gradient" if measure.absolute else ""),
+        "change": _change(step["change"], measure.absolute),
         "before": before.short,
         "after": after.short,
         "subject": after.subject,
         "lasts": f"{step['lasts']}",
         "machine": str(step["machine"]),
     }
+
+
+def _change(change: float, absolute: bool) -> str:
+    if absolute:
+        return f"{100 * change:+.3g} % of the gradient"
+    return f"{100 * change:+.3g} %" if -0.5 < change < 1 else f"×{1 + change:.3g}"
 
 
 def _number(value: float, unit: str) -> str:

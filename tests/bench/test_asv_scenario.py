@@ -52,14 +52,14 @@ def history(tmp_path_factory):
     ssm, new = (repository / SSM).read_text(), (repository / NEW).read_text()
     assert ENDING in ssm
     slower = ssm.replace(ENDING, f"    import time\n\n    time.sleep(0.05)\n{ENDING}")
-    biased = ssm.replace(ENDING, "    result = 1.25 * total / probes\n")
+    biased = slower.replace(ENDING, "    result = 1.25 * total / probes\n")
     (repository / NEW).unlink()
     commits = {}
     for what, path, content in (
         ("baseline", SSM, ssm),  # lacks hvp_loop
         ("slower", SSM, slower),
         ("new", NEW, new),
-        ("biased", SSM, biased),  # and fast again
+        ("biased", SSM, biased),  # and as slow
     ):
         (repository / path).write_text(content)
         _git(repository, "add", "-A")
@@ -170,9 +170,8 @@ def test_the_slower_estimator_is_slower_in_its_commits_alone(results):
     def step(what, estimator):
         return _value(results, what, "ScoreMatching.track_step_time", estimator)
 
-    for what in ("slower", "new"):
+    for what in ("slower", "new", "biased"):
         assert step(what, "ssm") > step("baseline", "ssm") + 0.04
-    assert step("biased", "ssm") < step("baseline", "ssm") + 0.04
     assert step("slower", "taylor_ssm") < step("baseline", "taylor_ssm") + 0.04
 
 
@@ -211,8 +210,7 @@ def test_the_history_page_names_the_commits(history, results, source):
     found = found.assign(at=[over.commits[place].subject for place in found["after"]])
     named = {tuple(row) for row in found[["estimator", "measure", "word", "at"]].itertuples(index=False)}
     assert {row for row in named if row[0] == "ssm" and row[1] == "time_step_s"} == {
-        ("ssm", "time_step_s", "slower", "slower"),
-        ("ssm", "time_step_s", "faster", "biased"),
+        ("ssm", "time_step_s", "slower", "slower")
     }
     assert {row for row in named if row[1] == "grad_bias"} == {("ssm", "grad_bias", "more biased", "biased")}
     assert not [row for row in named if row[1] == "peak_step_bytes"]
@@ -230,8 +228,8 @@ def test_diff_gives_the_same_verdicts(history):
     assert slower.pop(("ssm", "time")) == "slower"
     assert set(slower.values()) == {"same"}
     biased = words("new", "biased")
-    assert (biased.pop(("ssm", "time")), biased.pop(("ssm", "bias"))) == ("faster", "more biased")
-    assert set(biased.values()) == {"same"}
+    assert biased.pop(("ssm", "bias")) == "more biased"
+    assert set(biased.values()) <= {"same", "unclear"}
 
 
 @pytest.mark.browser

@@ -110,6 +110,19 @@ def test_a_step_within_the_intervals_or_below_the_floor_is_not_named():
     }
 
 
+def test_a_value_time_has_the_interval_of_its_block_medians():
+    rows = [row for row in rows_of_commits() if row["estimator"] == "ssm"]
+    wide = [row | {"extra": {"time_value_samples": [4e-4, 7e-4, 1e-3] * 5}} for row in rows]
+    for hostile in ([], ["x"] * 9, [float("nan")] * 9, 3, [7e-4]):
+        wide[-1] = rows[-1] | {"extra": {"time_value_samples": hostile}}
+        followed = history(from_rows(wide), None, ()).rows
+        times = followed[followed["measure"] == "time_value_s"]
+        assert (times["low"].iloc[0], times["high"].iloc[0]) == (4e-4, 1e-3)
+        assert math.isnan(times["low"].iloc[-1])
+    assert named(steps(followed), measure="time_value_s") == set()
+    assert named(steps(history(from_rows(rows), None, ()).rows), measure="time_value_s") == {("ssm", "slower", 2, 3)}
+
+
 def test_commits_stand_in_git_order_where_git_knows_them_and_by_date_elsewhere(tmp_path):
     def git(*arguments, date="2026-01-01T00:00:00Z"):
         command = ["git", "-C", str(tmp_path), "-c", "user.name=t", "-c", "user.email=t@example.invalid", *arguments]

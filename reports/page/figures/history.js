@@ -33,7 +33,8 @@ function historyFigure(page, view) {
   for (let k = 0; k < page.steps.length; k++) {
     if (!drawn.has(s.series[k])) continue;
     const [from, to] = [s.before[k], s.after[k]].map((place) => page.commits[place]);
-    const change = `${s.change[k] > 0 ? "+" : "−"}${digits(100 * Math.abs(s.change[k]))} %`;
+    const bias = view.measure === "grad_bias", size = s.change[k];
+    const change = bias || (size > -0.5 && size < 1) ? `${size > 0 ? "+" : "−"}${digits(100 * Math.abs(size))} %` : `×${digits(1 + size)}`;
     const scale = relative ? firsts.get(s.series[k]) : 1;
     guides.push({ estimator: s.estimator[k], x: rank.get(s.after[k]) - 0.5, y: Math.max(s.old[k] / scale, y[0]), y_high: Math.max(s.new[k] / scale, y[0]), text: change });
     told.push(`${shown(s.label[k], 60)} is ${s.word[k]} (${change}) after ${shown(from.short, 12)}, at ${shown([to.short, to.subject].join(" ").trim(), 70)}${machines.length > 1 ? `, on ${shown(s.machine[k], 60)}` : ""}.`);
