@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from estimators.cost import Cost
 from estimators.protocols import leaf
 from estimators.registry import register
 from estimators.reverse import gradient
@@ -13,6 +14,7 @@ from estimators.reverse import gradient
     quantity="score_matching",
     needs="conditional_scores",
     target="csm",
+    cost=Cost("1", memory="W + D", step_memory="L W + D"),  # of the context; the tail goes through twice as often
     tags=("exact", "reverse-mode", "autoregressive"),
     source="Meng, Yu, Song, Song, Ermon (2020), Autoregressive Score Matching",
 )

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 import estimators
+from bench.meters import flops
 from estimators import testing
 from estimators.testing.models import Conditionals
 
@@ -116,6 +117,36 @@ def test_points_that_require_gradients_get_them_through_context_and_coordinates(
         brute = brute + (0.5 * s[:, d] ** 2 + row[:, d]).sum()
     (theirs,) = torch.autograd.grad(brute, x)
     torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-12)
+
+
+class DeepConditionals(Conditionals):
+    """With hidden layers before the context, so that their FLOPs can be told apart."""
+
+    def __init__(self, dim, layers):
+        super().__init__(dim)
+        self.hidden = torch.nn.Sequential(*(torch.nn.Linear(dim, dim, bias=False) for _ in range(layers)))
+
+    def context(self, x):
+        return super().context(self.hidden(x))
+
+
+@pytest.mark.parametrize("step", [False, True])
+@pytest.mark.parametrize("dim", [4, 32])
+def test_the_context_is_passed_once_whatever_the_dimension(dim, step):
+    """One more layer of the context costs one pass, and with θ-gradient three, as declared: no factor D."""
+    counts = []
+    for layers in (2, 3):
+        model, x = DeepConditionals(dim, layers), torch.randn(5, dim)
+
+        def run(model=model, x=x):
+            with torch.set_grad_enabled(step):
+                value = estimators.get("csm")(model, x)
+            return torch.autograd.grad(value.mean(), tuple(model.parameters())) if step else value
+
+        counts.append(flops.count(run))
+    cost = estimators.get("csm").cost
+    declared = (cost.step_passes if step else cost.passes).at(D=dim, L=2, W=dim)
+    assert (counts[1] - counts[0]) / (2 * 5 * dim**2) == declared == (3 if step else 1)
 
 
 @pytest.mark.parametrize("broken", ["context", "conditional_score"])
