@@ -39,6 +39,7 @@ ESTIMATORS: dict[str, tuple[str, ...]] = {
         "deq_neumann",
         "deq_phantom",
         "deq_unrolled",
+        "deq_phantom_ssm",
     ),
     "laplacian": (
         "hessian_trace",

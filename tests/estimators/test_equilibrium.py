@@ -9,7 +9,7 @@ import estimators
 from estimators.equilibrium import continued, solve
 
 DIM, WIDTH = 5, 16
-NAMES = ("deq_exact", "deq_neumann", "deq_phantom", "deq_unrolled")
+NAMES = ("deq_exact", "deq_neumann", "deq_phantom", "deq_phantom_ssm", "deq_unrolled")
 
 
 class Equilibrium(torch.nn.Module):
@@ -202,7 +202,7 @@ def test_zero_tolerance_makes_every_iteration_and_looks_at_nothing(x):
 def test_a_fixed_point_that_is_not_reached_is_an_error(name, x):
     model = Equilibrium(linear=True, size=1.5)
     with pytest.raises(ArithmeticError, match="no fixed point after 40 applications of the layer by picard"):
-        estimators.get(name)(model, x, iterations=40)
+        estimators.get(name)(model, x, iterations=40, generator=torch.Generator())
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -212,7 +212,7 @@ def test_a_fixed_point_that_is_not_reached_is_an_error(name, x):
 )
 def test_a_layer_with_kinks_is_refused_with_the_reason(name, activation, word, x):
     with pytest.raises(NotImplementedError, match=rf"kinks \({word}\).*no second derivative"):
-        estimators.get(name)(Equilibrium(activation=activation, size=0.4), x)
+        estimators.get(name)(Equilibrium(activation=activation, size=0.4), x, generator=torch.Generator())
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -228,9 +228,21 @@ def test_a_state_of_any_shape_is_the_flattened_one(name, x):
             return super().head(z.flatten(1), x)
 
     flat, shaped = Equilibrium(), Shaped()
-    values = [estimators.get(name)(model, x) for model in (flat, shaped)]
+    seeds = (torch.Generator().manual_seed(0) for _ in range(2))
+    values = [estimators.get(name)(m, x, generator=g) for m, g in zip((flat, shaped), seeds, strict=True)]
     torch.testing.assert_close(*values, rtol=1e-12, atol=1e-12)
     torch.testing.assert_close(gradient(values[0], flat), gradient(values[1], shaped), rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("damping", [1.0, 0.7])
+def test_the_sliced_phantom_objective_along_all_coordinates_is_the_whole_one(damping, x):
+    """The law coordinate with M = D draws √D e_i for every i once: no noise, in value and in θ-gradient."""
+    model, options = Equilibrium(), {"steps": 3, "damping": damping}
+    whole = estimators.get("deq_phantom")(model, x, **options)
+    g = torch.Generator().manual_seed(0)
+    sliced = estimators.get("deq_phantom_ssm")(model, x, generator=g, probes=DIM, law="coordinate", **options)
+    torch.testing.assert_close(sliced, whole, rtol=1e-11, atol=1e-12)
+    assert relative(gradient(sliced, model), gradient(whole, model)) < 1e-11
 
 
 def test_chunks_of_coordinates_change_nothing(x):
