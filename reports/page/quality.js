@@ -6,6 +6,9 @@ function onlyRounding(c, i) {
   return c.grad_bias_high[i] <= 2 * c.grad_rounding[i];
 }
 
+// ELU and ReLU: the reference counts the kinks that autograd leaves out, and says so.
+const isStress = (c, i) => /kinks counted/.test(c.reference[i] ?? "");
+
 function drawQuality(place, report) {
   const { data, selection, state, marks } = report;
   const c = data.columns;
@@ -13,6 +16,7 @@ function drawQuality(place, report) {
     const flags = [], width = (c.time_step_high_s[i] - c.time_step_low_s[i]) / c.time_step_s[i];
     if (c.quality[i] === "noisy") flags.push(`noisy: ${shown(c.quality_reason[i], 300)}`);
     if (c.quality[i] === null && width > NOISY) flags.push(`time known to ±${percent(width / 2)} only`);
+    if (isStress(c, i)) flags.push("stress row: at the activation's kinks automatic differentiation is not the objective's derivative");
     if (c.time_step_s[i] > 0 && c.time_step_s[i] < 5e-5) flags.push("step shorter than 50 µs: overhead, not arithmetic");
     if (c.declared_bias[i] === "none" && c.bias_resolved[i] === true && c.grad_std[i] > 0 && !onlyRounding(c, i)) flags.push("unbiased by construction, yet a bias was resolved: chance, or a bug");
     if (c.grad_std[i] > 0 && c.draws[i] < 32) flags.push(`${c.draws[i]} draws: std known to ±${percent(Math.sqrt(1 / (2 * (c.draws[i] - 1))) * 1.96)} at worst`);

@@ -1,11 +1,11 @@
 // What a mark says when the pointer is on it.
 const TOLD = [
-  "outcome", "reason", "time_step_s", "peak_step_bytes", "rmse", "grad_bias", "grad_std", "grad_cosine", "minibatch_std", "draws", "bias_route",
+  "outcome", "reason", "time_step_s", "peak_step_bytes", "rmse", "grad_bias", "grad_std", "grad_cosine", "minibatch_std", "draws", "bias_route", "reference",
 ];
 const TOLD_NAMES = {
   outcome: "outcome", reason: "reason", time_step_s: "step time", peak_step_bytes: "peak memory", rmse: "gradient RMSE",
   grad_bias: "gradient bias", grad_std: "std, one draw", grad_cosine: "cosine", minibatch_std: "minibatch noise",
-  draws: "draws", bias_route: "bias measured",
+  draws: "draws", bias_route: "bias measured", reference: "held against",
 };
 const TOLD_INTERVALS = {
   time_step_s: ["time_step_low_s", "time_step_high_s"], rmse: ["rmse_low", "rmse_high"],
@@ -27,7 +27,7 @@ function showTooltip(report) {
     for (const column of TOLD) {
       const v = value(column);
       if (v === null || v === undefined || (column === "outcome" && v === "ok")) continue;
-      let text = column === "reason" ? shown(v, 300) : quantityText(column, v);
+      let text = column === "reason" || column === "reference" ? shown(v, 300) : quantityText(column, v);
       const ends = (TOLD_INTERVALS[column] ?? []).map(value);
       if (column === "grad_bias" && value("bias_resolved") === false) text = `not resolved, below ${percent(value("grad_bias_high"))}`;
       else if (ends.length && ends[0] !== null && ends[0] !== ends[1]) text += ` (${quantityText(column, ends[0])} to ${quantityText(column, ends[1])})`;

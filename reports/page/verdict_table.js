@@ -68,10 +68,12 @@ function drawVerdict(place, report) {
       best.beyond > 1.001 ? `, an extrapolation by a factor of ${digits(best.beyond, 2)}.` : ", inside that range.") : null;
     const noisy = ranked.filter((a) => a.row !== undefined && c.quality[a.row] === "noisy").length;
     const doubt = noisy ? element("p", { className: "caution" }, `The timing of ${noisy} of these ${ranked.length} was noisy: see Quality before you lean on a factor.`) : null;
+    const stress = ranked.some((a) => a.row !== undefined && isStress(c, a.row));
+    const kinks = stress ? element("p", { className: "caution" }, "A stress row: this activation has kinks, at which automatic differentiation is not the objective's derivative. The errors are against a reference that counts them.") : null;
     const more = element("p", { className: "others" });
     if (ties.length) more.append("Tied with it: ", ...joined(ties.slice(0, 6).map((a) => named(a))), ". ");
     if (rest.length) more.append("Dearer: ", ...joined(rest.slice(0, 5).map((a) => element("span", {}, named(a), ` ×${digits(a.ratio, 2)}`))), ". ");
-    box.replaceChildren(...[lead, told, caution, doubt, more, whyNot(refused)].filter(Boolean));
+    box.replaceChildren(...[lead, told, caution, doubt, kinks, more, whyNot(refused)].filter(Boolean));
   }
 
   const joined = (nodes) => nodes.flatMap((node, k) => (k ? [", ", node] : [node]));

@@ -45,6 +45,8 @@ def index_page(frame: pd.DataFrame, store: str, runs: Sequence[Mapping[str, Any]
         environment=environment(frame),
         runs=list(runs)[-MOST_RUNS:],
         outcome_colours=outcomes.COLOURS,
+        floor=FLOOR,
+        same_within=SAME_WITHIN,
         data=columnar.embedded(told),
         about=columnar.embedded(about),
     )

@@ -1,6 +1,6 @@
 // Estimator × size: ratio of a cost to the best of its column; failures keep their cell and say why.
 const OUTCOME_WORDS = {
-  ok: "untimed",  nonfinite: "NaN", unsupported: "n/a", error: "error", timeout: "time", out_of_memory: "memory", crashed: "crash", skipped: "skip",
+  ok: "untimed",  nonfinite: "NaN", unsupported: "n/a", error: "error", timeout: "timeout", out_of_memory: "memory", crashed: "crash", skipped: "skip",
 };
 const MOST_CELLS = 24, MOST_LINES = 60;
 
