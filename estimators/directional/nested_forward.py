@@ -24,9 +24,9 @@ def nested_forward(f, x: Tensor, v: Tensor, *, order: int) -> Tensor:
 
     Exact up to rounding.
 
-    Cost: 2^T evaluations in time, and in torch more: a nested level of torch.func.jvp also differentiates the rules of
-    the level below. Memory for the value does not grow with depth; with a θ-gradient it is O(2^T · depth · width). No
-    factor D.
+    Cost: 3^T evaluations, counted: dual numbers need 2^T, but a nested level of torch.func.jvp also differentiates the
+    rules of the level below. Memory for the value, O(2^T · width), does not grow with depth; with a θ-gradient it is
+    O(3^T · depth · width). No factor D.
 
     Args:
         f: the function, (B, D) to (B,); every operation needs a forward derivative that itself has one.

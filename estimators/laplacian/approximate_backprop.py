@@ -29,7 +29,7 @@ def approximate_backprop(layers: nn.Sequential, x: Tensor, *, order: int) -> Ten
     hidden layer, or one additive coupling of diagonal maps. On random nets of two hidden layers the trace was measured
     25 % off. No noise.
 
-    Cost: one forward pass and one sweep back of gradient and diagonal, together two to three evaluations; time and
+    Cost: one forward pass and one sweep back of gradient and diagonal, together three evaluations; time and
     memory O(depth · width), with no factor D.
 
     Args:

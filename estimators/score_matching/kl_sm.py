@@ -25,7 +25,7 @@ def kl_sm(layers: nn.Sequential, x: Tensor) -> Tensor:
 
     Biased by an amount that nothing makes vanish, and without noise; exact with one hidden layer.
 
-    Cost: one forward pass and one sweep back of gradient and diagonal, together two to three evaluations; time and
+    Cost: one forward pass, one sweep back for the score, and one of gradient and diagonal, together four evaluations; time and
     memory O(depth · width), with no factor D.
 
     Args:
