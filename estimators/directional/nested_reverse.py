@@ -24,8 +24,8 @@ def nested_reverse(f, x: Tensor, v: Tensor, *, order: int) -> Tensor:
     Exact up to rounding.
 
     Cost: every pass differentiates the graph of all passes before it: 2^T evaluations in matrix products, and memory
-    O(2^T · depth · width); pointwise operations grow faster, towards 3^T; no factor D. The other route, ⟨∇·, v⟩ nested T times, was measured to cost the same (within 2 % at
-    D = 64 and 784, T = 1 to 4).
+    O(2^T · depth · width); pointwise operations grow faster, towards 3^T; no factor D. The other route, ⟨∇·, v⟩ nested
+    T times, was measured to cost the same (within 2 % at D = 64 and 784, T = 1 to 4).
 
     Args:
         f: the function, (B, D) to (B,).

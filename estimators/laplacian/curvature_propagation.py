@@ -35,8 +35,9 @@ def curvature_propagation(
     times for S and 4 times for T, U on a 5-7-6-1 softplus net). √ has infinite slope at zero: where φ″g is nearly zero
     single draws of the θ-gradient are large, and where it is zero exactly (relu) its slope is taken as zero.
 
-    Cost: one forward pass and one sweep back for the gradient, with two more for each probe (the two parts of S, or T and U): one level of differentiation
-    less than a Hessian-vector product. Time and memory O(M · depth · width), with no factor D.
+    Cost: one forward pass and one sweep back for the gradient, with two more for each probe (the two parts of S, or T
+    and U): one level of differentiation less than a Hessian-vector product. Time and memory O(M · depth · width), with
+    no factor D.
 
     Args:
         layers: an ``nn.Sequential`` of affine and pointwise layers and skips (couplings) with one output.

@@ -25,8 +25,8 @@ def kl_sm(layers: nn.Sequential, x: Tensor) -> Tensor:
 
     Biased by an amount that nothing makes vanish, and without noise; exact with one hidden layer.
 
-    Cost: one forward pass, one sweep back for the score, and one of gradient and diagonal, together four evaluations; time and
-    memory O(depth · width), with no factor D.
+    Cost: one forward pass and one sweep back of gradient and diagonal, together three evaluations; time and memory
+    O(depth · width), with no factor D.
 
     Args:
         layers: an ``nn.Sequential`` of affine and pointwise layers and skips (couplings) with one output, the
