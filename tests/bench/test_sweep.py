@@ -318,6 +318,21 @@ def test_shipped_sweeps_expand(name):
     assert len({p.to_json() for p in found}) == len(found)
 
 
+def test_order_dimension_and_depth_reach_both_ends_and_have_an_exact_estimator_everywhere():
+    order, dimension, depth = (sweep.load(name).points() for name in ("order", "dimension", "depth"))
+    directional = [p for p in order if p.quantity == "directional"]
+    for estimator in ("taylor", "finite_difference"):
+        assert {p.order for p in directional if p.estimator == estimator} == set(range(1, 9))
+    assert {p.order for p in order if p.quantity == "laplacian"} == {2, 4}
+    for points in (order, dimension):
+        assert min(p.problem.dim for p in points) == 2 and max(p.problem.dim for p in points) == 3072
+    assert {p.problem.depth for p in depth} == {1, 2, 4, 8, 16, 32} and 32 in {p.problem.depth for p in directional}
+    dims = {p.problem.dim for p in dimension}
+    for estimator in ("sm_forward", "forward_laplacian", "taylor"):
+        assert {p.problem.dim for p in dimension if p.estimator == estimator} == dims
+    assert all(reason for name in ("order", "dimension", "depth") for _, reason in sweep.load(name).skips)
+
+
 def test_smoke_and_quick_hold_what_they_promise():
     smoke, quick = sweep.load("smoke").points(), sweep.load("quick").points()
     assert len(smoke) <= 12 and {p.quantity for p in smoke} == {"score_matching", "laplacian", "directional"}

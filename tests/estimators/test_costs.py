@@ -12,7 +12,7 @@ from bench.meters.flops import count
 from bench.meters.prediction import Tracking
 from estimators.cost import Cost, Expression, with_symbols
 
-ROWS = 64
+ROWS = 32
 # Built-in ones that do without a declaration so far; take a name off when it gets one.
 UNDECLARED = {"deq_exact", "deq_neumann", "deq_phantom", "deq_unrolled", "deq_phantom_ssm", "mle"}
 LAYERED = ("function", "score", "layers")
@@ -139,7 +139,7 @@ def growths(name):
     some = next((o for o in ("probes", "samples") if o in est.options), None)
     if some:
         base[some] = 2 * m if m == 1 else m
-    axes = [("D", 8, 16), ("D", 32, 64), ("L", 4, 8), ("W", 32, 64)]
+    axes = [("D", 8, 16), ("D", 24, 48), ("L", 4, 8), ("W", 32, 64)]
     axes += [(some, 4 * m if m == 1 else 2 * m, 8 * m if m == 1 else 4 * m)] if some else []
     axes += [("T", 3, 5)] if est.orders == "any" else []
     return [(axis, {**base, axis: a}, {**base, axis: b}) for axis, a, b in axes]
