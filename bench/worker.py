@@ -168,10 +168,18 @@ class _Desk:
 
     def _accuracy(self) -> dict[str, Any]:
         point = self.point
-        reference = references.load_or_compute(point.problem, point.quantity, point.order, point.target)
+        sigma = point.options.get("sigma")
+        which = (point.problem, point.quantity, point.order)
+        reference = references.load_or_compute(*which, point.target, sigma)
         exact_problem = problems.build(point.problem, torch.float64, "cpu")
         twin = Subject(self.subject.estimator, exact_problem, point.order, point.options)
-        return accuracy.accuracy(self.subject, twin, reference, point.draws)
+        noised, why_not = None, {}
+        if point.target == "dsm" and not reference.noise:
+            try:
+                noised = references.load_or_compute(*which, "smoothed", sigma)
+            except NotImplementedError as error:
+                why_not = {"no_noised_reference": str(error)}
+        return {**accuracy.accuracy(self.subject, twin, reference, point.draws, noised), **why_not}
 
     def _convergence(self) -> None:
         problem = self.problem

@@ -33,6 +33,7 @@ def main(count: int, jobs: int) -> None:
     problems.prepare(SPEC)
     references.load_or_compute(SPEC, "score_matching", 2, "sm")
     references.load_or_compute(SPEC, "score_matching", 2, "dsm")
+    references.load_or_compute(SPEC, "score_matching", 2, "smoothed", estimators.get("dsm").options["sigma"])
     points = [
         Point(name, "score_matching", SPEC, 2, dict(e.options), draws=16 * (1 + i // len(ESTIMATORS)), target=e.target)
         for i in range(count)

@@ -41,7 +41,9 @@ def draw_seed(problem: Problem, k: int) -> int:
     return 1_000_003 * (problem.spec.seed + 1) + k
 
 
-def accuracy(subject: Subject, twin: Subject, reference: Reference, draws: int) -> dict[str, Any]:
+def accuracy(
+    subject: Subject, twin: Subject, reference: Reference, draws: int, noised: Reference | None = None
+) -> dict[str, Any]:
     """Bias, spread and rounding of ∇θ of the batch mean and of the values, relative to the exact ones.
 
     Args:
@@ -49,9 +51,12 @@ def accuracy(subject: Subject, twin: Subject, reference: Reference, draws: int) 
         twin: the same on the same problem in float64.
         reference: the exact values (B,) and gradient (P,).
         draws: how many gradient draws of a stochastic estimator; a deterministic one has a single value.
+        noised: for denoising, exact score matching at rows noised alike, which by Stein's identity has its gradient.
 
     Returns:
-        The row's accuracy columns, and ``kernel_s``, seconds spent in the draws themselves.
+        The row's accuracy columns, those against ``noised`` (``noised_reference``, ``noised_grad_bias``, ``…_low``,
+        ``…_high``, ``noised_bias_resolved``, ``noised_reference_error``), and ``kernel_s``, seconds spent in the draws
+        themselves.
 
     Raises:
         NotFinite: a draw's value or gradient is not finite.
@@ -114,6 +119,8 @@ def accuracy(subject: Subject, twin: Subject, reference: Reference, draws: int) 
         route, bias = "paired", differences.bias()
     else:
         bias = bias.blurred(reference.error)
+    if noised is not None:
+        columns |= _against_noised(gradients, noised)
     return columns | {
         "grad_bias": bias.bias,
         "grad_bias_low": bias.low,
@@ -121,6 +128,18 @@ def accuracy(subject: Subject, twin: Subject, reference: Reference, draws: int) 
         "bias_resolved": bias.resolved,
         "bias_route": route,
         "grad_rmse": math.hypot(bias.bias, std),
+    }
+
+
+def _against_noised(gradients: BlockSums, noised: Reference) -> dict[str, Any]:
+    bias = gradients.bias_from(noised.gradient).blurred(noised.error)
+    return {
+        "noised_reference": noised.label,
+        "noised_reference_error": noised.error,
+        "noised_grad_bias": bias.bias,
+        "noised_grad_bias_low": bias.low,
+        "noised_grad_bias_high": bias.high,
+        "noised_bias_resolved": bias.resolved,
     }
 
 

@@ -33,6 +33,8 @@ class Recipe:
         sampler: where there is no exact way: (model, quantity, order, x) → a function (x, v, z) → values and gradient
             of one draw, unbiased over z, (B, D) standard normal. It is averaged until its error is small.
         noise: σ; estimators held against this are run at x + σz, a fresh z each draw. 0 for the points as they are.
+        rows: the fewest rows a draw takes, several z a row of a smaller batch.
+        error: the relative standard error at which averaging ends.
         floor: a relative error of the gradient that the spread of the draws does not show.
     """
 
@@ -44,3 +46,5 @@ class Recipe:
     sampler: Callable[[nn.Module, str, int, Tensor], Draw] | None = None
     noise: float = 0.0
     floor: float = 0.0
+    rows: int = 512
+    error: float = 0.01

@@ -16,7 +16,7 @@ from bench import cache, problems
 from bench.point import ProblemSpec
 from bench.problems import fixed_function
 from bench.problems.build import content as problem_content
-from bench.references import kinked, sampling
+from bench.references import kinked, sampling, smoothed
 from bench.references.csm import CSM
 from bench.references.dsm import DSM
 from bench.references.exact import EXACT, NONE
@@ -58,7 +58,12 @@ class Reference:
 
 
 def compute(
-    spec: ProblemSpec, quantity: str, order: int = 2, target: str | None = None, route: str | None = None
+    spec: ProblemSpec,
+    quantity: str,
+    order: int = 2,
+    target: str | None = None,
+    route: str | None = None,
+    sigma: float | None = None,
 ) -> Reference:
     """The reference of a quantity on a problem.
 
@@ -71,12 +76,13 @@ def compute(
         order: T.
         target: what the estimators converge to; None for the quantity's first.
         route: None for the cheapest that serves.
+        sigma: the width of the smoothing, for the target ``smoothed``.
 
     Raises:
         ValueError: an impossible specification, quantity or target.
         NotImplementedError: there is no exact route.
     """
-    recipe = _recipe(spec, quantity, order, _check(spec, quantity, target))
+    recipe = _recipe(spec, quantity, order, _check(spec, quantity, target), sigma)
     problems.prepare(spec)
     problem = problems.build(spec)
     fixed_function.check(problem)
@@ -112,7 +118,7 @@ def _remark(problem: problems.Problem, quantity: str) -> str:
 def _averaged(problem: problems.Problem, recipe: Recipe, quantity: str, order: int) -> Reference:
     assert recipe.sampler is not None
     draw = recipe.sampler(problem.model, quantity, order, problem.x)
-    mean = sampling.average(draw, problem.x, problem.v)
+    mean = sampling.average(draw, problem.x, problem.v, recipe.rows, recipe.error)
     return Reference(
         value=mean.value,
         gradient=mean.gradient,
@@ -124,14 +130,16 @@ def _averaged(problem: problems.Problem, recipe: Recipe, quantity: str, order: i
     )
 
 
-def load_or_compute(spec: ProblemSpec, quantity: str, order: int = 2, target: str | None = None) -> Reference:
+def load_or_compute(
+    spec: ProblemSpec, quantity: str, order: int = 2, target: str | None = None, sigma: float | None = None
+) -> Reference:
     """`compute`, kept in the cache under all that determines it.
 
     Raises:
         ValueError, NotImplementedError: as `compute`.
     """
     target = _check(spec, quantity, target)
-    recipe = _recipe(spec, quantity, order, target)
+    recipe = _recipe(spec, quantity, order, target, sigma)
     label = recipe.label(spec, quantity)
     path = cache.bundle_path("references", _content(spec, quantity, order, recipe))
     bundle = cache.read_bundle(path)
@@ -139,7 +147,7 @@ def load_or_compute(spec: ProblemSpec, quantity: str, order: int = 2, target: st
         value, gradient = torch.from_numpy(bundle["value"]), torch.from_numpy(bundle["gradient"])
         numbers = {name: float(bundle[name]) for name in _NUMBERS}
         return Reference(value, gradient, label=label + str(bundle["remark"]), route=str(bundle["route"]), **numbers)
-    reference = compute(spec, quantity, order, target)
+    reference = compute(spec, quantity, order, target, sigma=sigma)
     arrays = {"value": reference.value.numpy(), "gradient": reference.gradient.numpy()}
     facts = {name: np.array(getattr(reference, name)) for name in (*_NUMBERS, "route")}
     facts["remark"] = np.array(reference.label.removeprefix(label))
@@ -147,9 +155,11 @@ def load_or_compute(spec: ProblemSpec, quantity: str, order: int = 2, target: st
     return reference
 
 
-def _recipe(spec: ProblemSpec, quantity: str, order: int, target: str) -> Recipe:
+def _recipe(spec: ProblemSpec, quantity: str, order: int, target: str, sigma: float | None) -> Recipe:
     """The target's recipe; where kinks make differentiation in θ wrong, the one that counts them."""
     recipe = RECIPES[target]
+    if target == "smoothed" and sigma and not kinked.at(spec, quantity, order):
+        return smoothed.at(sigma)
     return kinked.counting(recipe, spec) if kinked.at(spec, quantity, order, target) else recipe
 
 

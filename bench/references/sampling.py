@@ -10,8 +10,8 @@ from torch import Tensor
 
 from bench.references.recipe import Draw
 
-ERROR, FEWEST, MOST = 0.01, 32, 512  # relative standard error aimed at, and how many draws are spent on it
-EVERY, GROUPS, ROWS, SEED = 16, 4, 512, 20_261_125  # rows: a draw of a small batch takes several z a row
+FEWEST, MOST = 16, 512  # draws
+EVERY, GROUPS, SEED = 16, 4, 20_261_125
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class Mean:
     draws: int
 
 
-def average(draw: Draw, x: Tensor, v: Tensor) -> Mean:
-    """Average draws until the relative standard error of the gradient is at most ``ERROR``, or ``MOST`` are spent.
+def average(draw: Draw, x: Tensor, v: Tensor, rows: int = 512, error: float = 0.01) -> Mean:
+    """Average draws until the relative standard error of the gradient is at most ``error``, or ``MOST`` are spent.
 
     The batch is split in groups of rows, and the draws in two halves. With a_g and b_g the halves' means of group g's
     gradient, the noise-free spread of the groups is Σ_g w_g² (a_g − ā)·(b_g − b̄): the two halves' noise is independent.
@@ -44,18 +44,20 @@ def average(draw: Draw, x: Tensor, v: Tensor) -> Mean:
         draw: (x, v, z) → values and gradient, as in `bench.references.recipe`.
         x: (B, D) float64.
         v: (B, D).
+        rows: the fewest rows a draw takes: a small batch is taken several times, each with its own z.
+        error: what is aimed at.
     """
     generator = torch.Generator().manual_seed(SEED)
     groups = torch.arange(len(x)).tensor_split(min(GROUPS, len(x)))
     weights = torch.tensor([len(group) / len(x) for group in groups], dtype=torch.float64)
-    copies = max(1, ROWS // len(x))
+    copies = max(1, rows // len(x))
     values, halves, squares, draws = torch.zeros_like(x[:, 0]), None, 0.0, 0
     while True:
         z = torch.randn(copies, *x.shape, dtype=x.dtype, generator=generator)
         gradients = []
         for group in groups:
-            rows, directions = x[group].repeat(copies, 1), v[group].repeat(copies, 1)
-            value, parts = draw(rows, directions, z[:, group].flatten(0, 1))
+            points, directions = x[group].repeat(copies, 1), v[group].repeat(copies, 1)
+            value, parts = draw(points, directions, z[:, group].flatten(0, 1))
             values[group] += value.detach().view(copies, -1).mean(0)
             gradients.append(torch.cat([part.detach().reshape(-1) for part in parts]))
         stacked = torch.stack(gradients)
@@ -69,7 +71,7 @@ def average(draw: Draw, x: Tensor, v: Tensor) -> Mean:
         norm = float(mean.norm())
         variance = max(0.0, squares / draws - norm**2) / (draws - 1)
         reached = math.sqrt(variance) / norm if norm else math.inf
-        if (draws >= FEWEST and reached <= ERROR) or draws >= MOST:
+        if (draws >= FEWEST and reached <= error) or draws >= MOST:
             spread = _minibatch_std(halves / (draws / 2), weights, norm)
             return Mean(values / draws, mean, reached if norm else 0.0, spread, draws)
 

@@ -99,6 +99,11 @@ class BlockSums:
         """The relative bias alone, without its interval."""
         return bias_estimate(self.gram().numpy()) / self.norm
 
+    def bias_from(self, other: Tensor, level: float = 0.95) -> BiasInterval:
+        """The bias against another reference g′, relative to ‖g′‖, from the same sums: b_k + g − g′."""
+        means = self.means() + (self.reference - other.reshape(-1))
+        return bias_interval((means @ means.T).cpu().numpy(), level).scaled(1 / (float(other.norm()) or 1.0))
+
     def std(self) -> float:
         """√tr Σ̂/‖g‖, the relative standard deviation of one draw (of the difference, with partners); NaN for one."""
         if self.added < 2:

@@ -17,6 +17,7 @@ import numpy as np
 from bench.statistics.bias import bias_intervals
 from bench.statistics.noise import Array
 
+FALSE_RESOLUTIONS = 4  # times the repetitions where they are counted
 TABLE = Path(__file__).resolve().parents[2] / "docs" / "coverage.md"
 
 
@@ -149,7 +150,8 @@ def table(rows: list[Coverage], repetitions: int) -> str:
     lines = [
         "# How often the bias interval covers",
         "",
-        f"Written by `python -m bench.statistics.coverage`: {repetitions} seeded repetitions for each cell, the Gram",
+        f"Written by `python -m bench.statistics.coverage`: {repetitions} seeded repetitions for each cell, four times",
+        "as many where Gaussian noise has no bias (false resolutions are rare, and cells to be told apart), the Gram",
         "matrices drawn exactly (see that module). One draw has noise of the std given, in total over all directions;",
         "biases and widths have the same unit. *Resolved* is how often the interval excludes zero: at bias 0 the rate",
         "of false resolutions. The nominal level is 95 %; the standard error of a cell is about",
@@ -171,12 +173,19 @@ def table(rows: list[Coverage], repetitions: int) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _has_no_bias(noise: Noise, blocks: int, draws: int, bias: float, std: float) -> bool:
+    return bias == 0 and noise.law == "gaussian"
+
+
 def main() -> None:
-    """Run the full experiment (about two minutes on one core) and write its table into the docs."""
+    """Run the full experiment (about four minutes on one core) and write its table into the docs."""
     from rich.progress import track
 
     repetitions = 4000
-    rows = [measure(*cell, repetitions=repetitions) for cell in track(list(cells()), description="coverage")]
+    rows = [
+        measure(*cell, repetitions=repetitions * (FALSE_RESOLUTIONS if _has_no_bias(*cell) else 1))
+        for cell in track(list(cells()), description="coverage")
+    ]
     TABLE.parent.mkdir(exist_ok=True)
     TABLE.write_text(table(rows, repetitions), encoding="utf-8")
     print(f"wrote {TABLE}")
