@@ -42,6 +42,7 @@ def test_a_resolvable_bias_is_resolved(experiment):
 def test_anisotropic_noise_may_only_over_cover(noise, bias, std):
     row = measure(noise, 32, 256, bias, std, repetitions=REPETITIONS)
     assert row.covered >= 0.93, row
+    assert bias or row.resolved <= 0.035, row
 
 
 def test_sixteen_blocks_are_enough():
