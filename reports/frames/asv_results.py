@@ -49,6 +49,7 @@ def _of_commit(results: Results) -> Iterator[dict[str, Any]]:
         "machine": f"{facts.get('machine')}: {facts.get('cpu')}, {facts.get('num_cpu')} cores",
         "machine_key": str(sorted((k, str(facts.get(k))) for k in ("machine", "cpu", "num_cpu", "arch", "os", "gpu"))),
         "environment": str(results.env_name),
+        "environment_name": _environment(str(results.env_name), facts),
         "setting": SETTING,
     }
     for name in results.get_all_result_keys():
@@ -79,6 +80,13 @@ def _of_commit(results: Results) -> Iterator[dict[str, Any]]:
                 "resolved": not (measure.name == "grad_bias" and number == 0),
                 "outcome": "ok" if value is not None else "failed",
             }
+
+
+def _environment(name: str, facts: dict[str, Any]) -> str:
+    """A short name: asv's own hold every pin, or a path. Kind, Python and torch tell most of them apart."""
+    python = str(facts.get("python")).rpartition("/")[2]
+    torch = f", torch {facts['torch']}" if facts.get("torch") else ""
+    return f"{name.partition('-')[0][:20]}, Python {python[:20]}{torch[:30]}"
 
 
 def _literal(text: str) -> Any:

@@ -95,7 +95,8 @@ def _of_stores(rows: pd.DataFrame) -> tuple[pd.DataFrame, int]:
         date=(dates - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1),
         machine=[machine_name(fingerprint) for fingerprint in frame["machine"]],
         machine_key=frame["machine"].fillna("unknown"),
-        environment="torch " + frame["torch_version"].fillna("unknown").astype(str),
+        environment=frame["torch_version"].fillna("unknown").astype(str),
+        environment_name="torch " + frame["torch_version"].fillna("unknown").astype(str),
         method=frame["method_version"].fillna("").astype(str),
         option_key=frame["options"].map(lambda options: repr(sorted(options.items(), key=lambda item: item[0]))),
         setting=_text(frame, varying),
@@ -141,13 +142,13 @@ def _text(frame: pd.DataFrame, names: Sequence[str]) -> list[str]:
 def _told_apart(frame: pd.DataFrame) -> list[str]:
     """A name for each source, machine, environment and method, with the environment where one machine has several."""
     keys = ["source", "machine_key", "environment", "method"]
-    whole = frame[[*keys, "machine"]].drop_duplicates(keys)
+    whole = frame[[*keys, "machine", "environment_name"]].drop_duplicates(keys)
     names: dict[tuple[str, ...], str] = {}
     for row in whole.itertuples(index=False):
         name = f"{row.source}: {row.machine}"[:100]
         alike = whole[(whole["source"] == row.source) & (whole["machine"] == row.machine)]
         if alike["environment"].nunique() > 1:
-            name += f", {row.environment}"[-80:]
+            name += f", {row.environment_name}"[:80]
         if alike["method"].nunique() > 1:
             name += f", method {row.method}"[:20]
         same = sum(other == name or other.startswith(f"{name} (") for other in names.values())

@@ -89,6 +89,25 @@ def test_another_environment_or_way_of_measuring_is_another_series(change, told)
     assert steps(followed.rows).empty
 
 
+def test_two_environments_of_one_machine_under_asv_are_two_series(tmp_path):
+    folder = write_asv_results(tmp_path)
+    for commit in COMMITS[3:]:
+        old = folder / "lab" / f"{commit[:8]}-virtualenv-py3.11-torch2.13.0.json"
+        content = json.loads(old.read_text())
+        content["env_name"] = "existing-py_opt_gpu_bin_python"
+        content["params"]["python"] = "/opt/gpu/bin/python"
+        del content["params"]["torch"]
+        old.write_text(json.dumps(content))
+    rows = history(from_rows([]), folder, ()).rows
+    times = rows[(rows["measure"] == "time_step_s") & (rows["estimator"] == "ssm")]
+    assert times.groupby("series")["place"].apply(list).tolist() == [[0, 1, 2], [3, 4, 5, 6]]
+    common = "asv: lab: Lab CPU, 4 cores, "
+    assert set(times["machine"]) == {
+        common + "virtualenv, Python 3.11, torch 2.13.0",
+        common + "existing, Python python",
+    }
+
+
 def test_two_settings_of_one_estimator_are_two_series():
     rows = [row for row in rows_of_commits() if row["estimator"] == "ssm"]
     others = [row | {"key": row["key"] + "x", "options": {"probes": 4}, "probes": 4} for row in rows]
