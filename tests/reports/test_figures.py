@@ -158,6 +158,17 @@ def test_every_figure_prints_and_compiles(name, frame):
     assert '"@' not in specification  # every placeholder became a signal
 
 
+def test_an_axis_within_a_decade_has_ticks_that_can_be_read():
+    printed = convergence.on_paper(
+        frame_of({"extra": {"grad_convergence": [[2, 0.4], [8, 0.15]]}}), marks(["hutchinson"])
+    )
+    printed.draw_without_rendering()
+    for axis in (printed.axes[0].xaxis, printed.axes[0].yaxis):
+        low, high = sorted(axis.get_view_interval())
+        shown = [t.get_text() for t in axis.get_ticklabels() if t.get_text() and low <= float(t.get_text()) <= high]
+        assert len(shown) >= 2
+
+
 @pytest.mark.parametrize("cost", ["peak_step_bytes", "flops_step"])
 def test_print_draws_the_cost_asked_for(cost, frame):
     part = frame[frame["quantity"] == "score_matching"]
