@@ -13,3 +13,18 @@ function followVisible(place, state, refresh) {
   window.addEventListener("beforeprint", () => { visible = true; run(); });
   state.listen(() => { stale = true; run(); });
 }
+
+// A width, kept from the last layout: to ask while the page is being rebuilt would lay it out again each time.
+const keptWidths = new WeakMap();
+const widthWatcher = new ResizeObserver((entries) => {
+  for (const entry of entries) keptWidths.set(entry.target, entry.contentRect.width);
+});
+
+function widthOf(place) {
+  if (!place) return 0;
+  if (!keptWidths.has(place)) {
+    keptWidths.set(place, 0);
+    widthWatcher.observe(place);
+  }
+  return keptWidths.get(place) || place.clientWidth;
+}

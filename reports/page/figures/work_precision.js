@@ -140,4 +140,4 @@ function finishErrorPlot(report, { points, failed, unit, costTitle, errorTitle, 
   };
 }
 
-const plotWidth = () => Math.max(260, (document.querySelector("main")?.clientWidth ?? 900) - 80);
+const plotWidth = () => Math.max(260, (widthOf(document.querySelector("main")) || 900) - 80);
