@@ -53,6 +53,8 @@ def points() -> list[Point]:
             if estimator.quantity != quantity or not estimator.supports(int(order)):
                 continue
             model = axes.MODELS.get(estimator.needs, axes.MODEL)
+            if model != axes.MODEL and (dim, depth) != (min(dims), min(depths)):
+                continue
             spec = ProblemSpec(model, dim=int(dim), depth=int(depth), width=grid.width, batch=grid.batch)
             found.append(
                 Point(

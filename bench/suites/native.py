@@ -19,7 +19,7 @@ def _step(name: str) -> Callable[[], Any]:
     if name not in estimators.names():
         raise NotImplementedError(f"this commit has no {name}")
     torch.set_num_threads(1)
-    spec = ProblemSpec(dim=196, depth=2, width=128, batch=64)  # a point of the default preset
+    spec = ProblemSpec(dim=64, depth=2, width=128, batch=64)  # a point of the default preset
     problems.prepare(spec)
     estimator = estimators.get(name)
     subject = Subject(estimator, problems.build(spec, torch.float32), 2, estimator.options)
@@ -30,7 +30,7 @@ def _step(name: str) -> Callable[[], Any]:
 class Native:
     """The step, value and gradient."""
 
-    version = "1"
+    version = "2"
     timeout = 120
     params = (("ssm", "taylor_ssm", "fd_ssm"),)
     param_names = ("estimator",)

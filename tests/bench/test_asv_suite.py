@@ -1,5 +1,6 @@
 """asv's suite: its axes, what it reads from a commit's store, and its configuration."""
 
+import functools
 import json
 import math
 import os
@@ -169,6 +170,15 @@ def test_the_points_are_those_the_commit_has(monkeypatch):
     assert {point.estimator for point in measurement.points()} == {"ssm", "hutchinson"}
     monkeypatch.setenv("BENCH_ESTIMATORS", "hutchinson, unheard_of")
     assert {point.estimator for point in measurement.points()} == {"hutchinson"}
+
+
+def test_the_default_preset_stays_minutes(monkeypatch):
+    monkeypatch.setattr(axes, "PRESET", "default")
+    monkeypatch.setattr(axes, "parameters", functools.partial(axes.parameters, preset="default"))
+    points = measurement.points()
+    assert 80 <= len(points) <= 130
+    others = [point.problem for point in points if point.problem.model != axes.MODEL]
+    assert len({(spec.model, spec.dim, spec.depth) for spec in others}) == len({spec.model for spec in others}) >= 3
 
 
 def test_each_commit_has_a_store_of_its_own(monkeypatch, tmp_path):
