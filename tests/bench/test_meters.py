@@ -1,6 +1,7 @@
 """Meters read what was planted, and predictions agree with what is measured."""
 
 import time
+from dataclasses import replace
 
 import pytest
 import torch
@@ -109,23 +110,25 @@ def test_the_gradient_of_a_log_determinant_is_a_solve_of_all_columns():
     assert flops.count(lambda: torch.autograd.grad(torch.linalg.slogdet(a)[1], a)) == 2 * N**3 // 3 + 2 * N**3
 
 
-SERVED = [name for name in estimators.names() if estimators.get(name).needs in ("function", "score", "layers")]
+# Nested dual numbers: torch takes another path when operations are traced, and rows withdraw the prediction.
+TRACED_APART = {"nested_forward", "ssm_forward"}
+FAMILIES = {"conditional_scores": "made", "equilibrium": "deq", "flow": "nice"}
 
 
-# In forward mode torch may take another path when operations are traced; rows withdraw a prediction that is off.
-FORWARD = {"forward-mode", "forward-over-reverse"}
-PREDICTED = [name for name in SERVED if not FORWARD & set(estimators.get(name).tags)]
-
-
-@pytest.mark.parametrize("name", PREDICTED)
-def test_predicted_peak_agrees_with_the_measured_one(prepared, name):
-    subject = _subject(name, prepared)
+@pytest.mark.parametrize("name", estimators.names())
+def test_predicted_peak_agrees_with_the_measured_one_or_there_is_a_reason_why_not(prepared, name):
+    """Within 10 % for all built-in estimators but those named; solvers of equilibria stop by what they have reached."""
+    needs = estimators.get(name).needs
+    spec = replace(prepared, model=FAMILIES.get(needs, prepared.model))
+    problems.prepare(spec)
+    if needs == "equilibrium":
+        with pytest.raises(Unpredictable, match="control flow depends on data"):
+            predict(_subject(name, spec), lambda: generator(0))
+        return
+    subject = _subject(name, spec)
     measured = memory.allocator_peak_bytes(lambda: subject.step(generator(0)), "cpu")
-    try:
-        predicted = predict(_subject(name, prepared), lambda: generator(0)).peak_bytes
-    except Unpredictable as reason:
-        pytest.skip(f"{name} has no prediction: {reason}")
-    assert predicted == pytest.approx(measured, rel=0.1)
+    predicted = predict(_subject(name, spec), lambda: generator(0)).peak_bytes
+    assert (abs(predicted / measured - 1) > 0.1) == (name in TRACED_APART), (predicted, measured)
 
 
 def test_a_prediction_that_is_off_is_withdrawn_with_the_reason():
