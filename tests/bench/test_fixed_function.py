@@ -52,12 +52,13 @@ def test_it_is_named_and_the_model_and_the_random_state_are_as_before(name, dtyp
     assert fixed_function.why_not(model.eval(), x) == ""
 
 
-def test_a_row_that_sees_its_neighbours_is_caught_without_any_known_layer():
-    class Centred(Energy):
+@pytest.mark.parametrize("mix", [lambda x: x - x.mean(0), lambda x: x.cumsum(0)], ids=["all", "those before"])
+def test_a_row_that_sees_others_is_caught_without_any_known_layer(mix):
+    class Mixed(Energy):
         def log_density(self, x):
-            return super().log_density(x - x.mean(0))
+            return super().log_density(mix(x))
 
-    assert "with the rows beside it" in fixed_function.why_not(Centred(), torch.randn(8, 4))
+    assert "with the rows beside it" in fixed_function.why_not(Mixed(), torch.randn(8, 4))
     assert fixed_function.why_not(Energy(), torch.randn(1, 4)) == ""
 
 
