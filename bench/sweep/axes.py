@@ -13,7 +13,7 @@ from bench.point import Point, ProblemSpec
 
 BLOCKS = 16  # accuracy rests on 16 to 32 block sums of equal size
 
-DTYPES = ("float32", "float64")
+DTYPES = ("float32", "float64", "bfloat16")
 STAGES = ("init", "trained")
 
 

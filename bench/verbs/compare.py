@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.option("--width", type=click.IntRange(min=1), default=128, show_default=True, help="Units in a hidden layer.")
 @click.option("--activation", default="softplus", show_default=True, help="The nonlinearity.")
 @click.option("--batch", type=click.IntRange(min=1), default=128, show_default=True, help="Rows in a batch.")
-@click.option("--dtype", type=click.Choice(["float32", "float64"]), default="float32", show_default=True)
+@click.option("--dtype", type=click.Choice(["float32", "float64", "bfloat16"]), default="float32", show_default=True)
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:N.")
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True)
 @click.option("--draws", type=click.IntRange(min=2), default=64, show_default=True, help="Gradient draws.")

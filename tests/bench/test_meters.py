@@ -230,3 +230,15 @@ def test_state_that_is_left_alone_is_not_reported(prepared):
     before = Snapshot.of(subject.problem)
     subject.step(generator(0))
     assert before.changes(subject.problem) == []
+
+
+@pytest.mark.parametrize(("name", "low", "high"), [("sm_forward", 1e-4, 0.05), ("taylor_ssm", 1e-4, 0.05)])
+def test_bfloat16_rows_are_held_against_float64_rounding_included(prepared, name, low, high):
+    """Parameters, rows and probes are rounded to it: per mille of error where float32 has 1e-6."""
+    twin, reference = _subject(name, prepared, torch.float64), load_or_compute(prepared, "score_matching", 2)
+    half, single = (
+        accuracy(_subject(name, prepared, dtype), twin, reference, draws=16)
+        for dtype in (torch.bfloat16, torch.float32)
+    )
+    assert low < half["grad_bias"] < high and low < half["grad_rounding"] < high
+    assert single["grad_rounding"] < 1e-5

@@ -180,7 +180,7 @@ WRONG = {
         9,
         "no activation called 'sofplus'; did you mean 'softplus'",
     ),
-    "dtype": ("batch = 16", 'dtype = "float16"', 9, "dtype has to be one of float32, float64; got 'float16'"),
+    "dtype": ("batch = 16", 'dtype = "float16"', 9, "dtype has to be one of float32, float64, bfloat16; got 'float16'"),
     "device": ("batch = 16", 'device = "gpu"', 9, "device has to be cpu, cuda or cuda:N; got 'gpu'"),
     "stage": ("batch = 16", 'stage = "trianed"', 9, "stage has to be one of init, trained; got 'trianed'"),
     "order": ("batch = 16", "order = 3", 9, "order of a score_matching has to be 2; got 3"),
