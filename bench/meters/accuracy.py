@@ -29,6 +29,7 @@ SAME_CONSTANT = ("exact", "sm", "csm", "mle", "smoothed")
 PAIRED_MUST_BE_BELOW = 0.2  # of either's standard deviation, else the difference cancels nothing
 MANY_PARAMETERS = 1_000_000  # beyond this, half the blocks: they are float64 vectors of that length
 ROUNDING_DRAWS = 4
+NOISED_DRAWS = 64
 ROW_NOISE = 500_009  # from a draw's seed to that of its rows' noise
 
 
@@ -63,6 +64,8 @@ def accuracy(
     """
     stochastic = subject.estimator.stochastic or reference.noise > 0
     draws = draws if stochastic else 1
+    if reference.noise and not subject.estimator.stochastic:
+        draws = max(draws, NOISED_DRAWS)  # points of a sweep ask for one
     blocks = 16 if reference.gradient.numel() > MANY_PARAMETERS else 32
     gradients = BlockSums(reference.gradient, draws, blocks)
     values = BlockSums(reference.value, draws)

@@ -102,6 +102,13 @@ def test_a_stress_row_finds_automatic_differentiation_biased_and_differences_rig
     assert (row["bias_route"], row["draws"], row["row_noise"]) == ("direct", 512, kinked.NOISE)
 
 
+def test_a_deterministic_estimator_asked_for_one_draw_gets_as_many_as_an_interval_needs():
+    estimator = estimators.get("sm_exact")
+    subject = Subject(estimator, built(ELU), 2, dict(estimator.options))
+    row = accuracy(subject, subject, references.load_or_compute(ELU, "score_matching"), 1)
+    assert row["draws"] == 64 and row["bias_resolved"]
+
+
 def test_only_what_takes_more_derivatives_than_are_continuous_is_a_stress_row():
     energy, field = ProblemSpec(activation="elu"), ProblemSpec(model="score_mlp", activation="elu")
     assert kinked.at(energy, "score_matching", 2) and kinked.at(energy, "laplacian", 2)
