@@ -5,7 +5,7 @@
 # make clean    remove what these made, but nothing that was measured
 #
 # Variables: PYTHON (3.11 or newer), VENV, TORCH (the requirement to install, for GPU hosts and CPU builds), PIP_FLAGS
-# (for example --extra-index-url), SWEEP, STORE, RANGE (commits for asv), PYTEST_FLAGS.
+# (for example --extra-index-url), SWEEP, STORE, RANGE (commits for asv), PYTEST_FLAGS (by default one test process a core).
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -14,7 +14,7 @@ PIP_FLAGS ?=
 SWEEP ?= quick
 STORE ?= results/bench.sqlite
 RANGE ?= HEAD~2..HEAD
-PYTEST_FLAGS ?=
+PYTEST_FLAGS ?= -n auto --dist loadfile
 
 BIN := $(VENV)/bin
 # One stamp for each torch requirement: another TORCH installs again, the same one never does.

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+import estimators
 from bench import problems
 from bench.meters import accuracy, anchor, flops, memory, state
 from bench.point import ProblemSpec
@@ -21,6 +22,7 @@ DRAWS = 16
 
 def rehearse() -> None:
     """Build a problem, take second-order steps of it under every meter, and forget it; no state is left changed."""
+    estimators.names()  # finds what other packages register
     with torch.random.fork_rng(devices=[]):
         torch.set_num_threads(1)
         problem = problems.build(SPEC, torch.float32)

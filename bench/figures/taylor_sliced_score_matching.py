@@ -1,6 +1,6 @@
 """Sliced score matching by Taylor mode against finite differences and double backward: the same probes, one run.
 
-784-1000×5-1 softplus, batch 128, float32, value and θ-gradient. Wanted: taylor_ssm within 10 % of fd_ssm, its gradient
+784-1000×5-1 softplus, batch 128, float32, value and θ-gradient. Wanted: taylor_ssm within 5 % of fd_ssm, its gradient
 within 1e-6 of ssm's; and its pass at 80 % or more of the matmul rate of this machine.
 """
 
@@ -34,7 +34,7 @@ def main() -> None:
         return estimators.get(name)(net, x, generator=torch.Generator().manual_seed(0), law="sphere")
 
     names = ("fd_ssm", "taylor_ssm", "ssm")
-    wanted = [("taylor_ssm", "fd_ssm", "<= 1.10"), ("ssm", "taylor_ssm", "> 1")]
+    wanted = [("taylor_ssm", "fd_ssm", "<= 1.05"), ("ssm", "taylor_ssm", "> 1")]
     steps = {name: step(net, partial(estimate, name)) for name in names}
     report("value and gradient", rounds(steps, options.rounds), wanted)
     values = {name: value(partial(estimate, name)) for name in names}

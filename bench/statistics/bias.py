@@ -11,6 +11,8 @@ from scipy import special
 
 from bench.statistics.noise import Array, NoiseMoments, noise_moments
 
+BISECTIONS = 26  # the ends of an interval to 1e-8 of the bias
+
 
 @dataclass(frozen=True)
 class BiasInterval:
@@ -153,7 +155,7 @@ def _solve(tail: Callable[[Array, Array], Array], observed: Array, target: float
         if not short.any():
             break
         high = np.where(short, 2 * high, high)
-    for _ in range(50):
+    for _ in range(BISECTIONS):
         middle = (low + high) / 2
         above = tail(observed, middle**2) > target
         low, high = np.where(above, middle, low), np.where(above, high, middle)

@@ -49,7 +49,6 @@ def verdict(
     same_within: float = SAME_WITHIN,
     level: float = LEVEL,
     comparisons: int = 1,
-    seed: int = 0,
 ) -> Verdict:
     """The verdict on the ratios t_new/t_old of the block medians of each round.
 
@@ -67,7 +66,6 @@ def verdict(
         same_within: the largest relative change that *same* leaves possible.
         level: of the interval, for all comparisons together.
         comparisons: how many verdicts are given together.
-        seed: of the bootstrap.
 
     Raises:
         ValueError: ratios are not positive finite numbers, or a setting is out of its range.
@@ -82,7 +80,7 @@ def verdict(
     if (values <= 0).any():
         raise ValueError(f"ratios have to be positive; the smallest is {values.min():g}")
     adjusted = 1 - (1 - level) / comparisons
-    ratio, low, high = median_interval(values, adjusted, seed)
+    ratio, low, high = median_interval(values, adjusted)
     rounds = len(values)
 
     def say(word: Word, reason: str) -> Verdict:

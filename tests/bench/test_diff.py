@@ -14,7 +14,7 @@ from bench.diff import between_commits, between_stores
 from bench.diff.change import memory_change
 from bench.diff.commits import DiffError
 from bench.diff.gradient import gradient_change
-from bench.diff.medians import bootstrap_medians, ratio_interval
+from bench.diff.medians import ratio_interval
 from bench.diff.stores import environment_differences
 from bench.process.workers import StartError
 from bench.store import Store
@@ -257,18 +257,6 @@ def test_a_level_that_the_rounds_cannot_reach_is_unclear(rows, word):
     times = [change for change in between_stores(*stores) if change.measure == "time"]
     assert {change.word for change in times} == {word}
     assert word == "slower" or times[0].note == "15 rounds; 164 comparisons together need at least 16"
-
-
-@pytest.mark.parametrize("n", [1, 2, 5, 8, 15, 30])
-def test_bootstrap_medians_without_resampling(n):
-    rng = np.random.default_rng(n)
-    samples = rng.lognormal(0, 0.1, n)
-    values, weights = bootstrap_medians(samples)
-    resampled = np.median(rng.choice(samples, (20_000, n)), axis=1)
-    assert weights.sum() == pytest.approx(1)
-    for at in np.quantile(samples, [0.2, 0.4, 0.5, 0.7]):
-        # five standard errors of 20 000 resamples; 24 comparisons: falsely failing with probability below 2e-5; seeded
-        assert weights[values <= at].sum() == pytest.approx((resampled <= at).mean(), abs=5 * 0.5 / np.sqrt(20_000))
 
 
 def test_the_interval_of_a_ratio_reaches_far_tails():
