@@ -255,7 +255,9 @@ class _Desk:
 def warm_up() -> None:
     """Have torch import what it imports late, in the fork-server, once for all workers.
 
-    Fake tensors and a fake gradient reach nearly all of it; they do no arithmetic, so no thread starts.
+    Fake tensors and a fake gradient reach nearly all of it; they do no arithmetic, so no thread starts. Where torch was
+    built with CUDA, a gradient starts a thread for each kind of device, even a fake one, and a process forked after it
+    could take none: workers then import that part themselves.
     """
     import torch._dynamo
     import torch._functorch.apis
@@ -264,9 +266,11 @@ def warm_up() -> None:
 
     with FakeTensorMode():
         x = torch.ones(2, 2, requires_grad=True)
-        torch.autograd.grad(torch.nn.functional.softplus(x @ x).sum(), x)
+        y = torch.nn.functional.softplus(x @ x).sum()
         torch.empty_like(x, device="meta")
-        torch.func.vmap(torch.func.hessian(lambda y: y.sum()))(torch.ones(2, 2))
+        if not torch.backends.cuda.is_built():
+            torch.autograd.grad(y, x)
+            torch.func.vmap(torch.func.hessian(lambda z: z.sum()))(torch.ones(2, 2))
     cache.code()
     gc.collect()
     gc.freeze()  # a collection in a worker need not walk what the server holds, nor copy its pages
