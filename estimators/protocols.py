@@ -2,7 +2,8 @@
 
 ===================== ============================================================================================
 ``function``          any f mapping (B, D) to (B,), row by row
-``score``             a vector field s mapping (B, D) to (B, D); taken from ``model.score`` or as ∇ of the log-density
+``score``             a vector field s mapping (B, D) to (B, D); taken from ``model.score`` or as ∇ of the log-density;
+                      ``score(x, sigma)``, sigma (B, 1), if it is noise-conditional: objectives that anneal tell it
 ``layers``            an ``nn.Sequential`` of affine and pointwise layers with one output, or an object whose
                       ``layers`` is one
 ``conditional_scores`` ``context(x) -> (B, D, C)``, row d seeing only x before d, and
@@ -134,13 +135,13 @@ class _Checked:
 
 
 class _CheckedScore:
-    """A vector field with its result's shape checked."""
+    """A vector field with its result's shape checked; a noise-conditional one, s(x, sigma), is told the level."""
 
-    def __init__(self, s: Callable[[Tensor], Tensor]) -> None:
-        self.s = s
+    def __init__(self, s: Callable[..., Tensor]) -> None:
+        self.s, self.conditional = s, _takes(s, "sigma")
 
-    def __call__(self, x: Tensor) -> Tensor:
-        y = self.s(x)
+    def __call__(self, x: Tensor, sigma: Tensor | None = None) -> Tensor:
+        y = self.s(x, sigma) if self.conditional and sigma is not None else self.s(x)
         if tuple(y.shape) != tuple(x.shape):
             raise ValueError(f"score has to map {tuple(x.shape)} to the same shape; it returned {tuple(y.shape)}")
         return y
@@ -152,7 +153,7 @@ class _GradientScore:
     def __init__(self, f: Callable[[Tensor], Tensor]) -> None:
         self.f = f
 
-    def __call__(self, x: Tensor) -> Tensor:
+    def __call__(self, x: Tensor, sigma: Tensor | None = None) -> Tensor:
         create_graph = torch.is_grad_enabled()
         with torch.enable_grad():
             x = leaf(x)
@@ -161,8 +162,12 @@ class _GradientScore:
 
 
 def _is_flow(model: Any) -> bool:
+    return _takes(model.log_density, "constant_log_dets")
+
+
+def _takes(f: Any, name: str) -> bool:
     try:
-        return "constant_log_dets" in inspect.signature(model.log_density).parameters
+        return name in inspect.signature(f).parameters
     except (TypeError, ValueError):  # a callable that has no signature to read
         return False
 

@@ -11,6 +11,7 @@ from bench.problems import gaussian_mixture as _gaussian_mixture  # noqa: F401
 from bench.problems import images as _images  # noqa: F401
 from bench.problems import made as _made  # noqa: F401
 from bench.problems import mlp as _mlp  # noqa: F401
+from bench.problems import ncsn as _ncsn  # noqa: F401
 from bench.problems import pixel_flow as _pixel_flow  # noqa: F401
 from bench.problems import quadratic as _quadratic  # noqa: F401
 from bench.problems import ridge as _ridge  # noqa: F401

@@ -34,8 +34,9 @@ def dsm_annealed(
     L(x) = (1/S) Σ_j ½ σ_j² ‖s(x + σ_j z_j) + z_j/σ_j‖², with σ_j uniform over K levels from σ down to σ_min in equal
     ratios and z_j ~ N(0, I).
 
-    Unbiased for (1/K) Σ_k σ_k² DSM(σ_k), which is no single level's target: weights make all levels of one size. The
-    score is not told the level (noise-conditional networks are): it learns that of a mixture.
+    Unbiased for (1/K) Σ_k σ_k² DSM(σ_k), which is no single level's target: weights make all levels of one size. A
+    noise-conditional score, ``score(x, sigma)`` with sigma (B, 1), is told each row's level; any other is not, and
+    learns that of a mixture.
 
     Cost: S scores in one batch, as ``dsm``; time and memory O(S), with no factor D and none in K.
 
@@ -65,5 +66,5 @@ def dsm_annealed(
     ratio = (sigma_min / sigma) ** (1 / max(levels - 1, 1))
     level = (sigma * ratio ** index.to(torch.float64)).to(x)
     z = probe_laws.draw("gaussian", samples, x, generator)
-    s = score((x + level * z).flatten(0, 1)).view_as(z)
+    s = score((x + level * z).flatten(0, 1), level.flatten(0, 1)).view_as(z)
     return 0.5 * ((level * s + z) ** 2).sum(-1).mean(0)

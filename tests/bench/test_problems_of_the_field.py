@@ -260,6 +260,20 @@ def test_the_gradient_through_layer_norm_is_the_numeric_one():
         assert float((means[0] - means[1]) / 2e-5) == pytest.approx(float(gradient[i, j]), rel=1e-5, abs=1e-9)
 
 
+@pytest.mark.parametrize("dim", [64, 784, 3072])
+def test_a_noise_conditional_score_is_one_network_at_three_levels(dim):
+    high, middle, low = (
+        built(model=f"ncsn_{level}", dim=dim, batch=8, width=32) for level in ("high", "middle", "low")
+    )
+    assert all(torch.equal(p, q) for p, q in zip(high.model.parameters(), low.model.parameters(), strict=True))
+    x = high.x
+    assert 0.5 < float(high.model.score(x).square().sum(-1).mean().sqrt()) < 2.0
+    level = torch.full_like(x[:, :1], 0.1)
+    assert torch.equal(high.model.score(x, level), middle.model.score(x))
+    told = 0.1 * middle.model.score(x) - high.model.score(x)  # what the level changes inside
+    assert float(told.norm() / high.model.score(x).norm()) > 0.05
+
+
 def test_image_energies_refuse_other_sizes():
     with pytest.raises(ValueError, match="model 'convnet' has dim 64 or 196 or 784 or 3072; got 65"):
         problems.check(ProblemSpec(model="convnet", dim=65))
