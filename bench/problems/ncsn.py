@@ -60,8 +60,8 @@ def _build(spec: ProblemSpec, rows: Tensor, generator: torch.Generator, sigma: f
         for slope in model.levels:
             slope.copy_(0.3 * normal(generator, len(slope)))
         size = model.score(rows, torch.ones_like(rows[:, :1])).square().sum(-1).mean().sqrt()
-        model.convolutions[-1].weight /= size
-        model.convolutions[-1].bias /= size
+        for parameter in convolutions[-1].parameters():
+            parameter /= size
     return model
 
 
