@@ -12,10 +12,10 @@ from bench.statistics.bootstrap import median_interval
 from bench.statistics.verdict import FLOOR, LEVEL, Verdict, verdict
 from bench.timing import LIVE_WORKERS, Entry, Failed, interleave, round_ratios
 
-ROUNDS = 30
-BLOCK_S = 0.03
+ROUNDS = 60
+BLOCK_S = 0.012  # the shorter, the more of a noisy neighbour hits both alike: half the scatter of blocks of 30 ms
 BUDGET_S = 3.0  # of blocks for one point in one set of rounds; slow calls get fewer rounds
-LOOKS = (1, 1, 2)  # sets of rounds: a further one only while a verdict is unclear, and each look pays in its level
+LOOKS = (1, 1, 3)  # sets of rounds: a further one only while a verdict is unclear, and each look pays in its level
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def side_by_side(
         bench: the machinery.
         points: the baseline, then the others, all with the same threads.
         call: ``step`` or ``value``.
-        rounds: of the first look, fewer where calls are slow; up to four times as many where a verdict stays unclear.
+        rounds: of the first look, fewer where calls are slow; up to five times as many where a verdict stays unclear.
         block_s: the length of a block, seconds.
         level: of all verdicts and looks together.
         floor: the smallest relative change that is called one.
