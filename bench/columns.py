@@ -62,7 +62,7 @@ COLUMNS: tuple[Column, ...] = (
         ("time_samples", list, "the block medians behind it, seconds, one per round"),
         ("time_ratio", float, "step time over the anchor's, the median of the rounds' ratios"),
         ("round_group", str, "which window of interleaved rounds it was timed in"),
-        ("first_call_s", float, "seconds of the first call, compilation included"),
+        ("first_call_s", float, "seconds of the first call in its process, compilation included"),
         ("peak_value_bytes", int, "peak of the allocator above the baseline before a call without gradient"),
         ("peak_step_bytes", int, "the same with the gradient in the parameters"),
         ("predicted_peak_bytes", int, "the step's peak predicted on fake tensors, without arithmetic"),

@@ -133,7 +133,9 @@ class Bench:
 
     # The solo pass
 
-    def reference(self, spec: ProblemSpec, quantity: str, order: int, target: str, threads: int) -> str:
+    def reference(
+        self, spec: ProblemSpec, quantity: str, order: int, target: str, threads: int, sigma: float | None = None
+    ) -> str:
         """Have the exact reference computed and kept; returns why it cannot be, or nothing."""
         request = {
             "do": "reference",
@@ -141,6 +143,7 @@ class Bench:
             "quantity": quantity,
             "order": order,
             "target": target,
+            "sigma": sigma,
             "threads": threads,
             "problems": self.problem_files,
         }
@@ -157,14 +160,17 @@ class Bench:
         """Everything about a point but its time; the row says how it ended."""
         return self.alone(point, reference_problem).row
 
-    def alone(self, point: Point, reference_problem: str = "", keep: bool = False) -> Alone:
+    def alone(
+        self, point: Point, reference_problem: str = "", keep: bool = False, no_noised_reference: str = ""
+    ) -> Alone:
         """The solo pass: everything about a point but its time, in one process, within limits.
 
         Args:
             point: what to measure.
             reference_problem: why there is no reference to compare with, if there is none.
-            keep: let a worker that measured well stay, stopped, so that the point can be timed in it. One on a GPU, or
-                one that needed much memory, ends all the same: what it holds would be missing elsewhere.
+            keep: let a worker that measured well stay, stopped, so that the point can be timed in it. One on a GPU, one
+                that holds much memory, or one with children, which may be out of reach, ends all the same.
+            no_noised_reference: why a denoising objective is not held against one at noised rows too, if it is not.
         """
         started = time.monotonic()
         row: Row = {**self.identity(point), "extra": {"limits": self.limits.describe(point.device)}}
@@ -172,13 +178,13 @@ class Bench:
         worker = self.worker(point.device)
         try:
             self.open(worker, point)
-            request = {"do": "solo", "reference": not reference_problem}
+            asked = {"reference": not reference_problem, "no_noised_reference": no_noised_reference}
+            request = {"do": "solo", **asked}
             ending = worker.ask(request, self.limits.timeout_s, parts.update)
             outcome, reason = ending["outcome"], ending["reason"]
         except (Failed, Ended) as failure:
             outcome, reason = failure.outcome, failure.reason
-        light = not point.device.startswith("cuda") and (parts.get("peak_step_bytes") or 0) < KEPT_BELOW_BYTES
-        stays = keep and light and outcome == "ok"
+        stays = keep and outcome == "ok" and not point.device.startswith("cuda") and worker.is_light(KEPT_BELOW_BYTES)
         if stays:
             worker.pause()
             row["output"] = worker.printed()

@@ -21,7 +21,7 @@ DRAWS = 16
 
 
 def rehearse() -> None:
-    """Build a problem, take second-order steps of it under every meter, and forget it; no state is left changed."""
+    """Build a problem, take second-order steps of it under every meter, and forget it; torch keeps one thread."""
     estimators.names()  # finds what other packages register
     with torch.random.fork_rng(devices=[]):
         torch.set_num_threads(1)

@@ -24,6 +24,7 @@ from bench.timing import Entry
 from bench.window import POINTS_IN_A_WINDOW, opened_anchor, time_window
 
 T = TypeVar("T")
+Wanted = tuple[str, int, str, float | None]  # quantity, order, target, and where it decides, sigma
 KEPT_WORKERS = 12  # stopped between the pass without timing and their window, which spares starting them anew
 
 
@@ -153,27 +154,29 @@ class _Run:
         self.watcher.on_stage(f"{where}: exact references")
         no_reference = _references(points, self.bench, self.executor)
         base: Entry | None = None
-        for some in _parts(points, KEPT_WORKERS):
+        for some in _parts(points, max(KEPT_WORKERS, at_once(points[0], self.jobs))):
             self.watcher.on_stage(f"{where}: memory and accuracy")
             for window in _parts(self._alone(some, no_reference), POINTS_IN_A_WINDOW):
                 self.watcher.on_stage(f"{where}: timing {', '.join(alone.point.estimator for alone in window)}")
-                if base is None or base.failure is not None:
-                    base = opened_anchor(self.bench, window[0].point)
+                if base is not None and base.failure is not None:
+                    base.worker.close()
+                    base = None
+                base = base or opened_anchor(self.bench, window[0].point)
                 for row in time_window(self.bench, window, base):
                     self.finish(row)
         if base is not None:
             base.worker.close()
 
-    def _alone(self, points: list[Point], no_reference: dict[tuple[str, int, str], str]) -> list[Alone]:
+    def _alone(self, points: list[Point], no_reference: dict[Wanted, str]) -> list[Alone]:
         """The pass without timing, as many at once as there are jobs; returns those to be timed, in their order."""
         side_by_side = at_once(points[0], self.jobs)
-        gate = threading.Semaphore(side_by_side)
+        gate, places = threading.Semaphore(side_by_side), threading.Semaphore(KEPT_WORKERS)
         ready: list[Alone] = []
 
         def solo(point: Point) -> Alone:
             with gate:
-                reason = no_reference.get((point.quantity, point.order, point.target), "")
-                return self.bench.alone(point, reason, keep=True)
+                exact, noised = (no_reference.get(wanted, "") for wanted in _wanted(point))
+                return self.bench.alone(point, exact, places.acquire(blocking=False), noised)
 
         def settle(alone: Alone) -> None:
             if alone.row["outcome"] == "ok":
@@ -214,20 +217,29 @@ def at_once(point: Point, jobs: int) -> int:
     return 1 if point.device.startswith("cuda") else max(1, jobs // point.threads)
 
 
-def _references(points: list[Point], bench: Bench, executor: ThreadPoolExecutor) -> dict[tuple[str, int, str], str]:
+def _wanted(point: Point) -> tuple[Wanted, Wanted]:
+    """The references a point is held against: its target's, and of a denoising objective that at rows noised alike."""
+    sigma = point.options.get("sigma")
+    exact = (point.quantity, point.order, point.target, sigma if point.target == "smoothed" else None)
+    return exact, (point.quantity, point.order, "smoothed", sigma) if point.target == "dsm" else exact
+
+
+def _references(points: list[Point], bench: Bench, executor: ThreadPoolExecutor) -> dict[Wanted, str]:
     """Have every exact reference of a group computed; returns those that cannot be had, with the reason."""
     spec = points[0].problem
-    wanted = {(point.quantity, point.order, point.target) for point in points}
+    every = {wanted for point in points for wanted in _wanted(point)}
     try:
         problems.prepare(spec)
     except (ValueError, OSError) as error:
-        return dict.fromkeys(wanted, f"the data cannot be prepared: {error}")
+        return dict.fromkeys(every, f"the data cannot be prepared: {error}")
     futures = {
-        which: executor.submit(bench.reference, spec, which[0], which[1], which[2], points[0].threads)
-        for which in wanted
+        (quantity, order, target, sigma): executor.submit(
+            bench.reference, spec, quantity, order, target, points[0].threads, sigma
+        )
+        for quantity, order, target, sigma in every
     }
-    reasons = {which: future.result() for which, future in futures.items()}
-    return {which: reason for which, reason in reasons.items() if reason}
+    reasons = {wanted: future.result() for wanted, future in futures.items()}
+    return {wanted: reason for wanted, reason in reasons.items() if reason}
 
 
 def default_jobs() -> int:

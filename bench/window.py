@@ -52,7 +52,7 @@ def time_window(bench: Bench, points: Sequence[Alone], base: Entry) -> list[Row]
 
 
 def _entry(bench: Bench, alone: Alone) -> Entry:
-    if alone.worker is None:
+    if alone.worker is None or alone.worker.has_ended():
         return _opened(bench, alone.point)
     alone.worker.resume(timing_cpus(alone.point.threads))
     return Entry(alone.worker)
@@ -73,7 +73,7 @@ def _timed(
     row = {**alone.row, "round_group": group, "duration_s": alone.row["duration_s"] + spent_s}
     if entry.failure is not None:
         row |= {"outcome": entry.failure.outcome, "reason": f"while it was timed: {entry.failure.reason}"}
-        earlier = row.get("output") if alone.worker is None else ""  # else the process printed both
+        earlier = row.get("output") if entry.worker is not alone.worker else ""  # else the process printed both
         row["output"] = "\n".join(filter(None, (earlier, output)))
         return row
     samples = entry.medians["step"]

@@ -159,14 +159,14 @@ class _Desk:
             return {"outcome": "nonfinite", "reason": not_finite}
         if request["reference"]:
             try:
-                self.part(**self._accuracy())
+                self.part(**self._accuracy(request["no_noised_reference"]))
             except accuracy.NotFinite as error:
                 return {"outcome": "nonfinite", "reason": str(error)}
         if changed := before.changes(self.problem):
             return {"outcome": "error", "reason": "it changed " + ", ".join(changed)}
         return {"outcome": "ok", "reason": ""}
 
-    def _accuracy(self) -> dict[str, Any]:
+    def _accuracy(self, no_noised_reference: str) -> dict[str, Any]:
         point = self.point
         sigma = point.options.get("sigma")
         which = (point.problem, point.quantity, point.order)
@@ -174,7 +174,9 @@ class _Desk:
         exact_problem = problems.build(point.problem, torch.float64, "cpu")
         twin = Subject(self.subject.estimator, exact_problem, point.order, point.options)
         noised, why_not = None, {}
-        if point.target == "dsm" and not reference.noise:
+        if point.target == "dsm" and no_noised_reference:
+            why_not = {"no_noised_reference": no_noised_reference}
+        elif point.target == "dsm" and not reference.noise:
             try:
                 noised = references.load_or_compute(*which, "smoothed", sigma)
             except NotImplementedError as error:
@@ -229,7 +231,8 @@ class _Desk:
             problems.load_file(path)
         torch.set_num_threads(request["threads"])
         spec = ProblemSpec(**request["spec"])
-        found = references.load_or_compute(spec, request["quantity"], request["order"], request["target"])
+        which = (request["quantity"], request["order"], request["target"], request["sigma"])
+        found = references.load_or_compute(spec, *which)
         return {"outcome": "ok", "label": found.label, "route": found.route}
 
     def predict(self, request: dict[str, Any]) -> dict[str, Any]:

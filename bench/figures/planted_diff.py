@@ -153,11 +153,12 @@ def _diff(repository: Path, old: str, new: str, sweep: str, rounds: int) -> tupl
 def _tell_planted(title: str, changes: Sequence[dict[str, Any]], wanted: Sequence[Plant], wall_s: float) -> bool:
     """One line for each plant and each other change that was named; whether it is all of those and nothing else."""
     at = {(plant.estimator, plant.measure): plant for plant in wanted}
-    right = True
+    right, seen = True, set()
     click.echo(f"{title}, {wall_s:.0f} s")
     for change in changes:
         plant = at.get((change["estimator"], change["measure"]))
         if plant is not None:
+            seen.add((plant.estimator, plant.measure))
             named = change["word"] == WORDS[plant.measure][0]
             right &= named
             click.echo(
@@ -166,6 +167,9 @@ def _tell_planted(title: str, changes: Sequence[dict[str, Any]], wanted: Sequenc
         elif change["word"] not in NEUTRAL:
             right = False
             click.echo(f"  not planted: {_words(change)}")
+    for plant in (plant for which, plant in at.items() if which not in seen):
+        right = False
+        click.echo(f"  {plant.what:20} in {plant.estimator:12} NOT NAMED: it was not compared")
     return right
 
 

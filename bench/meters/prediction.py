@@ -24,6 +24,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
+from bench.meters.linear_algebra import LINEAR_ALGEBRA
 from bench.meters.subject import Subject
 from bench.problems.problem import Problem
 
@@ -78,7 +79,7 @@ class Tracking(TorchDispatchMode):
             inputs = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
             self.operations += 1
             self.moved += sum(t.numel() * t.element_size() for t in (*inputs, *outputs))
-            count = flop_registry.get(func._overloadpacket)
+            count = flop_registry.get(func._overloadpacket) or LINEAR_ALGEBRA.get(func._overloadpacket)
             if count is not None:
                 self.flops += int(count(*args, **kwargs, out_val=out))
         return out

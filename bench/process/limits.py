@@ -73,6 +73,16 @@ def family_memory_bytes(pid: int) -> int:
     return total
 
 
+def private_bytes(pid: int) -> int:
+    """What one process holds and shares with no other: a fork's own pages, not those of its server."""
+    total = 0
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith(("Private_Clean:", "Private_Dirty:")):
+                total += int(line.split()[1]) * 1024
+    return total
+
+
 def kill_family(pid: int) -> None:
     """Kill the process, its process group and all its descendants, wherever they moved themselves."""
     members = family(pid)

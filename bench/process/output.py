@@ -8,6 +8,7 @@ import select
 import threading
 
 KEPT_CHARACTERS = 4000
+READS_AT_ONCE = 64  # of up to 64 KiB: somebody who prints without end must not keep anyone
 
 
 class Output:
@@ -32,9 +33,11 @@ class Output:
         os.close(self._read)
 
     def _take(self) -> None:
-        """Read what lies in the pipe, without waiting for more."""
+        """Read what lies in the pipe, without waiting for more, and not for ever."""
         with self._reading:
-            while not self._ended and select.select([self._read], [], [], 0)[0]:
+            for _ in range(READS_AT_ONCE):
+                if self._ended or not select.select([self._read], [], [], 0)[0]:
+                    break
                 data = os.read(self._read, 65536)
                 self._ended = not data
                 self._total += len(data)

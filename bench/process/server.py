@@ -54,8 +54,9 @@ def main(descriptor: int) -> None:
                     if request["kill"] in live:
                         limits.kill_family(request["kill"])
                     continue
+                _kill_strays(live, spare.pid)
                 while not spare.give(request, descriptors):  # it died while it waited
-                    spare = _Spare.fork(ours)
+                    spare = _Spare.fork([*ours, *descriptors])
                 live.add(spare.pid)
                 for fd in descriptors:
                     os.close(fd)
@@ -86,10 +87,15 @@ def _reap(channel: Channel, live: set[int], spare: int) -> None:
                 os.killpg(pid, signal.SIGKILL)
             channel.send({"exited": pid, "code": os.waitstatus_to_exitcode(status)})
     if ended:
-        for child in limits.family(os.getpid())[1:]:
-            with contextlib.suppress(Exception):
-                if child.ppid() == os.getpid() and child.pid not in live and child.pid != spare:
-                    limits.kill_family(child.pid)
+        _kill_strays(live, spare)
+
+
+def _kill_strays(live: set[int], spare: int) -> None:
+    """Kill what workers left behind: orphans, which this process has adopted."""
+    for child in limits.family(os.getpid())[1:]:
+        with contextlib.suppress(Exception):
+            if child.ppid() == os.getpid() and child.pid not in live and child.pid != spare:
+                limits.kill_family(child.pid)
 
 
 @dataclass(frozen=True)
@@ -138,8 +144,11 @@ def _become_worker(orders: Channel, theirs: list[int]) -> NoReturn:
 
         from bench import rehearsal, worker
 
-        with contextlib.suppress(Exception):  # it only saves time: what fails here fails in the point, with its reason
+        allowed = os.sched_getaffinity(0)
+        os.sched_setaffinity(0, {min(allowed)})  # timing is pinned to the last cores
+        with contextlib.suppress(BaseException):  # it only saves time: what fails here fails in the point too
             rehearsal.rehearse()
+        os.sched_setaffinity(0, allowed)
         request, (talk, output) = orders.receive_with_descriptors()
         orders.close()
         os.dup2(output, 1)

@@ -112,6 +112,15 @@ class Worker:
         """End the worker and everything it started."""
         self.launcher.kill(self.pid)
 
+    def is_light(self, below_bytes: int) -> bool:
+        """Whether the worker is alone, without children, and holds less than so much memory of its own."""
+        family = limits.family(self.pid)
+        return len(family) == 1 and limits.private_bytes(self.pid) < below_bytes
+
+    def has_ended(self) -> bool:
+        """Whether it is known to have ended."""
+        return self.launcher.wait(self.pid, timeout_s=0.0) is not None
+
     def pause(self) -> None:
         """Stop the worker, and what it started in its process group, until `resume`: it takes no time from others."""
         self._signal(signal.SIGSTOP)

@@ -51,8 +51,10 @@ def bootstrap_medians(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     and both are x_i in the rest of the cases in which the m-th is.
 
-    Cost: O(n log n) for odd n, O(n² log n) for even n. Source: Efron (1979), Bootstrap methods: another look at the
-    jackknife, Ann. Statist. 7, for odd n; the even case follows in the same way.
+    Of more than 400 samples, an even number, the median is taken to be the m-th draw, its neighbour in rank.
+
+    Cost: O(n log n) for odd n, O(n² log n) for even n up to 400. Source: Efron (1979), Bootstrap methods: another look
+    at the jackknife, Ann. Statist. 7, for odd n; the even case follows in the same way.
     """
     x, n = np.sort(samples), len(samples)
     ranks = np.arange(n + 1) / n

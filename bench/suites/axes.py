@@ -114,7 +114,7 @@ PRESETS: dict[str, dict[str, Grid]] = {
         "score_matching": Grid((16, 64, 196, 784), (2, 8, 16), (2,)),
         "laplacian": Grid((16, 64, 196, 784), (2, 8, 16), (2, 4)),
         "directional": Grid((16, 64, 196, 784), (2, 8, 16), (1, 2, 3, 4, 6, 8)),
-        "log_likelihood": Grid((16, 64, 196, 784), (1, 2), (0,)),
+        "log_likelihood": Grid((16,), (1,), (0,)),  # of a family of its own: at the smallest size alone
     },
 }
 

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from bench.columns import COLUMNS as STORE_COLUMNS
-from bench.diff.medians import bootstrap_medians
+from bench.statistics.bootstrap import median_interval
 from reports.frames.asv_results import asv_results
 from reports.frames.commits import Commit, in_order
 from reports.frames.environment import machine_name
@@ -121,11 +121,7 @@ def value_time_interval(frame: pd.DataFrame) -> tuple[list[float], list[float]]:
         samples = extra.get("time_value_samples") if isinstance(extra, Mapping) else None
         ends.append((math.nan, math.nan))
         if isinstance(samples, list) and len(samples) > 1 and all(isinstance(s, float) and s > 0 for s in samples):
-            medians, weights = bootstrap_medians(np.array(samples))
-            order = np.argsort(medians)
-            at = np.searchsorted(np.cumsum(weights[order]), (0.025, 0.975))
-            low, high = medians[order][np.minimum(at, len(order) - 1)]
-            ends[-1] = (float(low), float(high))
+            ends[-1] = median_interval(samples)[1:]
     return [low for low, _ in ends], [high for _, high in ends]
 
 

@@ -25,7 +25,7 @@ def test_median_interval_is_repeatable_and_ordered():
     assert median_interval(samples, level=0.5)[1] > low
 
 
-@pytest.mark.parametrize("n", [1, 2, 5, 8, 15, 30])
+@pytest.mark.parametrize("n", [1, 2, 5, 8, 15, 30, 400, 401, 402])
 def test_bootstrap_medians_without_resampling(n):
     rng = np.random.default_rng(n)
     samples = rng.lognormal(0, 0.1, n)
