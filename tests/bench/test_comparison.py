@@ -85,10 +85,10 @@ def test_an_unclear_verdict_asks_for_more_rounds(machine):
     bench, points = machine(base=1.0, other=1.04)
     bench.noise = 0.05
     _, other = comparison.side_by_side(bench, points)
-    assert other.verdict.rounds == len(other.ratios) > 30
+    assert other.verdict.rounds == len(other.ratios) > comparison.ROUNDS
     assert other.verdict.word == "slower"
     bench, points = machine(base=1.0, other=1.04)
-    assert comparison.side_by_side(bench, points)[1].verdict.rounds == 30  # clear at the first look
+    assert comparison.side_by_side(bench, points)[1].verdict.rounds == comparison.ROUNDS  # clear at the first look
     assert len(bench.windows) == 1
 
 

@@ -7,5 +7,5 @@ EXPECTED = ("out_of_memory", "")
 
 @estimators.register("allocates_in_python", quantity="score_matching")
 def allocates_in_python(f, x):
-    held = [b"x" * (2**26 + i) for i in range(600)]
+    held = [bytearray(2**26) for _ in range(600)]
     return f(x) * len(held)
