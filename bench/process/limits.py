@@ -73,14 +73,23 @@ def family_memory_bytes(pid: int) -> int:
     return total
 
 
-def private_bytes(pid: int) -> int:
-    """What one process holds and shares with no other: a fork's own pages, not those of its server."""
-    total = 0
+def children(pid: int) -> list[int]:
+    """The direct children of a process, adopted ones among them; a look of 30 µs where the kernel lists them."""
     with contextlib.suppress(OSError):
-        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith(("Private_Clean:", "Private_Dirty:")):
-                total += int(line.split()[1]) * 1024
-    return total
+        lists = list(Path(f"/proc/{pid}/task").glob("*/children"))
+        if lists:
+            return [int(child) for one in lists for child in one.read_text().split()]
+    with contextlib.suppress(psutil.Error):
+        return [process.pid for process in psutil.Process(pid).children()]
+    return []
+
+
+def anonymous_bytes(pid: int) -> int:
+    """Resident memory of no file, what a fork shares with its server included; 0 if the process is gone."""
+    with contextlib.suppress(OSError):
+        _, resident, shared, *_ = Path(f"/proc/{pid}/statm").read_text().split()
+        return (int(resident) - int(shared)) * resource.getpagesize()
+    return 0
 
 
 def kill_family(pid: int) -> None:

@@ -92,10 +92,8 @@ def _reap(channel: Channel, live: set[int], spare: int) -> None:
 
 def _kill_strays(live: set[int], spare: int) -> None:
     """Kill what workers left behind: orphans, which this process has adopted."""
-    for child in limits.family(os.getpid())[1:]:
-        with contextlib.suppress(Exception):
-            if child.ppid() == os.getpid() and child.pid not in live and child.pid != spare:
-                limits.kill_family(child.pid)
+    for child in set(limits.children(os.getpid())) - live - {spare}:
+        limits.kill_family(child)
 
 
 @dataclass(frozen=True)

@@ -113,9 +113,9 @@ class Worker:
         self.launcher.kill(self.pid)
 
     def is_light(self, below_bytes: int) -> bool:
-        """Whether the worker is alone, without children, and holds less than so much memory of its own."""
-        family = limits.family(self.pid)
-        return len(family) == 1 and limits.private_bytes(self.pid) < below_bytes
+        """Whether the worker has no children, and holds less than so much more memory than it was born with."""
+        held = limits.anonymous_bytes(self.pid) - self.launcher.born_with_bytes()
+        return not limits.children(self.pid) and held < below_bytes
 
     def has_ended(self) -> bool:
         """Whether it is known to have ended."""
@@ -194,6 +194,10 @@ class Launcher:
     ) -> int:
         raise NotImplementedError
 
+    def born_with_bytes(self) -> int:
+        """What a new worker shares with whoever started it."""
+        return 0
+
     def wait(self, pid: int, timeout_s: float) -> int | None:
         """The exit code of a worker (negative: the signal), or None if it still runs."""
         raise NotImplementedError
@@ -267,6 +271,10 @@ class ForkServer(Launcher):
                 if not self._forked:
                     raise StartError("the fork-server has gone")
                 return self._forked.pop()
+
+    def born_with_bytes(self) -> int:
+        """As `Launcher.born_with_bytes`."""
+        return limits.anonymous_bytes(self._process.pid)
 
     def wait(self, pid: int, timeout_s: float) -> int | None:
         """As `Launcher.wait`; a server that has gone took its workers with it."""
