@@ -126,6 +126,9 @@ def points(axes: Axes, frame: pd.DataFrame, marks: Mapping[str, Mark], joined: b
         )
 
 
+LEGEND_ENTRY_INCHES = 1.5
+
+
 def legend(figure: Figure, axes: Axes, frame: pd.DataFrame, marks: Mapping[str, Mark]) -> None:
     """One entry per estimator shown, below the figure."""
     names = sorted(set(frame["estimator"]))
@@ -133,4 +136,5 @@ def legend(figure: Figure, axes: Axes, frame: pd.DataFrame, marks: Mapping[str, 
         Line2D([], [], color=marks[name].colour, marker=marks[name].matplotlib_marker, ls="none", ms=5, label=name[:40])
         for name in names
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False)
+    columns = max(1, min(4, int(figure.get_figwidth() / LEGEND_ENTRY_INCHES)))
+    figure.legend(handles=handles, loc="outside lower center", ncols=columns, frameon=False)
