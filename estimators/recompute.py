@@ -12,7 +12,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from estimators.protocols import leaf
 
@@ -23,6 +22,8 @@ Terms = Callable[[Tensor, bool], Iterator[Tensor]]
 
 def summed(terms: Terms, x: Tensor, depends_on: Tensor) -> Tensor:
     """Σ of the terms, (B,), differentiable once in x and in every leaf tensor that ``depends_on`` was computed from.
+
+    Differentiating its gradient raises RuntimeError.
 
     Args:
         terms: (x, create_graph) → the terms, each (B,), one after the other, at a leaf x that requires gradients.
@@ -61,8 +62,8 @@ class _Summed(torch.autograd.Function):
         return total
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, weight: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        again = torch.is_grad_enabled()  # with create_graph
         x, *leaves = ctx.saved_tensors
         with torch.enable_grad():
             point = leaf(x.detach())
@@ -79,4 +80,24 @@ class _Summed(torch.autograd.Function):
                 for k, g in enumerate(gradients):
                     if g is not None:
                         totals[k] = g if totals[k] is None else totals[k] + g  # type: ignore[operator]
+        if again:
+            totals = [None if g is None else _Once.apply(g.detach(), weight, x, *leaves) for g in totals]
         return (None, *totals)
+
+
+class _Once(torch.autograd.Function):
+    """A gradient that says so when it is differentiated.
+
+    torch's own ``once_differentiable`` looks at the incoming gradient alone, and where that is a constant it makes the
+    result one too: a derivative of it would be silently zero.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, g: Tensor, *computed_from: Tensor) -> Tensor:
+        return g.clone()
+
+    @staticmethod
+    def backward(ctx: Any, *weights: Tensor) -> tuple[Tensor | None, ...]:
+        raise RuntimeError(
+            "a sum whose terms are computed again is differentiable once; recompute=False keeps its graph"
+        )

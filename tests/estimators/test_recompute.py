@@ -75,6 +75,17 @@ def test_differentiating_twice_raises():
     x = torch.zeros(2, 3, dtype=torch.float64)
     value = call("hvp_loop", model, x, True)
     gradients = torch.autograd.grad(value.mean(), tuple(model.parameters()), create_graph=True, allow_unused=True)
-    with pytest.raises(RuntimeError, match="does not require grad"):
+    with pytest.raises(RuntimeError, match="differentiable once; recompute=False"):
         sum((g**2).sum() for g in gradients if g is not None).backward()
     assert math.isfinite(float(value.detach().sum()))
+
+
+def test_differentiating_twice_beside_other_terms_raises_too():
+    """Where the rest of a loss has a graph, a missing part would be a wrong gradient without a word."""
+    model = torch.nn.Sequential(torch.nn.Linear(3, 5), torch.nn.Tanh(), torch.nn.Linear(5, 1)).double()
+    x = torch.zeros(2, 3, dtype=torch.float64, requires_grad=True)
+    (score,) = torch.autograd.grad(model(x).sum(), x, create_graph=True)
+    value = estimators.get("hvp_loop")(model, x, order=2, recompute=True)
+    (slope,) = torch.autograd.grad(value.sum(), x, create_graph=True)
+    with pytest.raises(RuntimeError, match="differentiable once; recompute=False"):
+        ((score + slope) ** 2).sum().backward()
