@@ -159,7 +159,11 @@ class Cost:
                     raise ValueError(f"{name} {str(expression)!r} reads {read!r}; allowed are {allowed}")
             for order in orders:
                 for sizes in ({"D": 2, "L": 2, "W": 8}, {"D": 64, "L": 8, "W": 16}):
-                    value = expression.at(**sizes, T=order, s=2, **with_symbols(options))
+                    try:
+                        value = float(expression.at(**sizes, T=order, s=2, **with_symbols(options)))
+                    except (ArithmeticError, NameError, TypeError, ValueError) as error:
+                        problem = f"has no value at D = {sizes['D']}: {str(error)[:80]}"
+                        raise ValueError(f"{name} {str(expression)!r} {problem}") from None
                     if not 0 < value < math.inf:
                         raise ValueError(f"{name} {str(expression)!r} comes to {value} at D = {sizes['D']}")
 

@@ -69,6 +69,8 @@ def average(draw: Draw, x: Tensor, v: Tensor, rows: int = 512, error: float = 0.
             continue
         mean = weights @ halves.sum(0) / draws
         norm = float(mean.norm())
+        if not math.isfinite(norm):
+            raise NotImplementedError("a draw of the reference is not finite")
         variance = max(0.0, squares / draws - norm**2) / (draws - 1)
         reached = math.sqrt(variance) / norm if norm else math.inf
         if (draws >= FEWEST and reached <= error) or draws >= MOST:

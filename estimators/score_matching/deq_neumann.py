@@ -30,9 +30,9 @@ def deq_neumann(
     L(x) = ½ ‖s‖² + tr ∇s with u_i = Σ_{k<K} Jᵏ ∂layer/∂x_i for ∂z/∂x_i and Σ_{k<K} Jᵏ Σ_i D²layer[(u_i, e_i)²] for
     Σ_i ∂²z/∂x_i², J = ∂layer/∂z at z* = layer(z*, x).
 
-    Biased, by O(ρᴷ/(1 − ρ)) in score, trace and θ-gradient, ρ = ‖J‖: at given K the bias is fixed, and it falls
-    geometrically in K. In the θ-gradient ∂z*/∂θ is the same series, and the truncated sums are differentiated as they
-    stand.
+    Biased, with ρ = ‖J‖: by O(ρᴷ/(1 − ρ)) in score and trace, and by O(K ρᴷ⁻¹/(1 − ρ)) in the θ-gradient, where the
+    truncated sums are differentiated as they stand and the ∂Jᵏ/∂θ of what is left out, k ≥ K, are missing: at K = 1 it
+    is wrong however small ρ is. At given K the bias is fixed, and it falls geometrically in K.
 
     Cost: the solver's applications of the layer without graph, K without and K passes of D vectors, one of D + 2, and
     K − 1 of one. Time O(K D), memory O(K D W) with θ-gradient; no factor of the effective depth, no W × W matrix.

@@ -37,8 +37,9 @@ def deq_phantom(
     and in θ.
 
     Biased, and by a different amount in each part: with ρ = ‖(1 − λ)I + λ ∂layer/∂z‖ the score is off by O(ρᴷ), the
-    trace by O(K ρᴷ) (every use of an early, wrong ∂z_k/∂x counts), and their θ-gradients by a factor K more again. At
-    given K and λ the bias is fixed, and falls geometrically in K.
+    trace by O(K ρᴷ) (every use of an early, wrong ∂z_k/∂x counts), and the θ-gradient of the two by O(K² ρᴷ⁻¹), since
+    z* is held constant in θ: at K = 1 it is wrong however small ρ is. At given K and λ the bias is fixed, and falls
+    geometrically in K.
 
     Cost: the solver's applications of the layer without graph, then one pass of D + 2 vectors through K layers, with
     one ordinary reverse pass for the θ-gradient. Time O(K D), memory O(K D W) with θ-gradient, independent of how many

@@ -1,5 +1,7 @@
 """References of smoothed quantities: closed forms of the heat semigroup, and Stein's identity for denoising."""
 
+import math
+
 import pytest
 import torch
 
@@ -54,3 +56,16 @@ def test_what_would_take_too_long_is_not_begun(monkeypatch):
     monkeypatch.setattr(smoothed, "TOO_LONG_S", 0.0)
     with pytest.raises(NotImplementedError, match=r"16 draws of .* s take longer than 0 s"):
         references.compute(ProblemSpec(data="gaussian", dim=2, batch=8), "score_matching", target="smoothed", sigma=0.1)
+
+
+def test_a_draw_that_is_not_finite_is_no_reference():
+    x = torch.zeros(4, 2, dtype=torch.float64)
+    draws = []
+
+    def draw(x, v, z):
+        draws.append(1)
+        return torch.full_like(x[:, 0], math.nan), (torch.full((3,), math.nan, dtype=torch.float64),)
+
+    with pytest.raises(NotImplementedError, match="not finite"):
+        sampling.average(draw, x, x)
+    assert len(draws) == sampling.GROUPS * sampling.EVERY  # at the first look

@@ -167,7 +167,7 @@ def test_every_estimator_built_in_declares_its_cost():
 def test_published_cost_model_of_score_matching():
     """Step FLOPs in units of one evaluation and its gradient: FD-SSM 3 and FD-DSM 2; SSM 4."""
     unit = Cost("1", memory="1", step_memory="1").step_passes.at()
-    declared = {n: counted_passes(n, True)[1] / unit for n in ("fd_ssm", "fd_dsm", "ssm", "dsm")}
+    declared = {n: counted_passes(n, True)[0] / unit for n in ("fd_ssm", "fd_dsm", "ssm", "dsm")}
     assert declared == {"fd_ssm": 3, "fd_dsm": 2, "ssm": 4, "dsm": 2}
 
 
@@ -186,6 +186,12 @@ def test_published_cost_model_of_score_matching():
 def test_expressions_read_like_mathematics(text, sizes, value):
     assert Expression(text).at(**sizes) == value
     assert str(Expression(text)) == text
+
+
+@pytest.mark.parametrize("text", ["1/(D - 2)", "min", "min M", "form W"])
+def test_expressions_without_a_value_are_named(text):
+    with pytest.raises(ValueError, match="passes .* has no value at D = 2"):
+        Cost(text, memory="1", step_memory="1").check({"form": "antithetic", "probes": 1}, (2,))
 
 
 @pytest.mark.parametrize("text", ["", "2 M +", "D $ 2", "(D", "D)", "O'D'", "[a b]", "D L +* W"])

@@ -1,5 +1,6 @@
 """Equilibrium models: closed forms, how truncation falls with K, solvers, and layers that are refused."""
 
+import math
 import statistics
 
 import pytest
@@ -266,3 +267,21 @@ def test_chunks_of_coordinates_change_nothing(x):
 def test_impossible_options_are_refused(name, options, message, x):
     with pytest.raises(ValueError, match=message):
         estimators.get(name)(Equilibrium(), x, **options)
+
+
+@pytest.mark.parametrize("k", [1, 2, 3])
+@pytest.mark.parametrize(("name", "option"), [("deq_neumann", "terms"), ("deq_phantom", "steps")])
+def test_truncation_falls_with_the_contraction_as_declared(name, option, k):
+    """From ρ to ρ/2 the value's error falls as ρᴷ and that of ∂/∂W as ρᴷ⁻¹: at K = 1 it does not fall at all."""
+    x = torch.randn(5, DIM, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    errors = []
+    for size in (0.02, 0.01):
+        found = []
+        for estimator, options in (("deq_exact", {}), (name, {option: k})):
+            model = Equilibrium(size=size, activation=torch.tanh)
+            value = estimators.get(estimator)(model, x, **options)
+            found.append((value.detach(), torch.autograd.grad(value.mean(), model.w)[0]))
+        errors.append([float((a - b).norm() / b.norm()) for a, b in zip(found[1], found[0], strict=True)])
+    (value_before, gradient_before), (value_after, gradient_after) = errors
+    assert math.log2(value_before / value_after) == pytest.approx(k, abs=0.1)
+    assert math.log2(gradient_before / gradient_after) == pytest.approx(k - 1, abs=0.1)
