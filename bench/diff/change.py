@@ -15,6 +15,10 @@ MEMORY_FLOOR_BYTES = 4096
 BIAS_FLOOR = 1e-3  # of the gradient's norm
 
 
+class DiffError(ValueError):
+    """The two cannot be compared; one line says why."""
+
+
 @dataclass(frozen=True)
 class Change:
     """What became of one measure of one point.

@@ -18,7 +18,7 @@ import bench
 import estimators
 from bench import key, problems, references
 from bench.comparison import ROUNDS, judge, opened
-from bench.diff.change import Change, failed, memory_change, time_change, word_of_failure
+from bench.diff.change import WORDS, Change, DiffError, failed, memory_change, time_change, word_of_failure
 from bench.diff.gradient import gradient_change
 from bench.measure import Bench, Limits
 from bench.point import Point
@@ -27,10 +27,6 @@ from bench.timing import LIVE_WORKERS, Failed
 
 PAIRS_IN_A_WINDOW = LIVE_WORKERS // 2
 FEWEST_DRAWS = 64
-
-
-class DiffError(ValueError):
-    """The two cannot be compared; one line says why."""
 
 
 def commit(revision: str, repository: Path = ROOT) -> str:
@@ -77,6 +73,18 @@ class CommitBench(Bench):
                 environment = {"PYTHONPATH": path}
                 self._launchers[kind] = Spawner(environment) if kind == "cuda" else ForkServer(environment)
             return self._launchers[kind]
+
+    def start(self, name: str) -> None:
+        """Import the commit's `estimators`, before anything is measured.
+
+        Raises:
+            DiffError: they cannot be imported, so nothing of the commit can be compared.
+        """
+        try:
+            self._launcher("cpu")
+        except StartError as error:
+            why = str(error).strip().splitlines()[-1].strip()
+            raise DiffError(f"the estimators of commit {name[:12]} cannot be imported here: {why[:300]}") from None
 
     def open(self, worker: Worker, point: Point) -> None:
         """As `Bench.open`; the origins that count are the folder's."""
@@ -135,23 +143,23 @@ def between_commits(
     Stochastic estimators are given at least 64 draws.
 
     Raises:
-        DiffError: a revision is not one, or has no estimators.
+        DiffError: a revision is not one, or has no estimators, or they cannot be imported.
     """
     names = commit(old, repository), commit(new, repository)
     changes: list[Change] = []
     with tempfile.TemporaryDirectory(prefix="estimator-diff-") as scratch:
         folders = [install(name, Path(scratch) / side, repository) for name, side in zip(names, "ab", strict=True)]
-        todo = []
-        for point in points:
-            if not measure_all and same_source(point, *folders):
-                note = "same source in both; not measured"
-                changes += [
-                    Change(_label(point), point.estimator, m, "same", note=note) for m in ("time", "memory", "bias")
-                ]
-            else:
-                stochastic = estimators.get(point.estimator).stochastic
-                todo.append(replace(point, draws=max(FEWEST_DRAWS, point.draws)) if stochastic else point)
         with CommitBench(folders[0], None, problem_files) as a, CommitBench(folders[1], None, problem_files) as b:
+            for side, name in zip((a, b), names, strict=True):
+                side.start(name)
+            todo = []
+            for point in points:
+                if not measure_all and same_source(point, *folders):
+                    note = "same source in both; not measured"
+                    changes += [Change(_label(point), point.estimator, m, "same", note=note) for m in WORDS]
+                else:
+                    stochastic = estimators.get(point.estimator).stochastic
+                    todo.append(replace(point, draws=max(FEWEST_DRAWS, point.draws)) if stochastic else point)
             ready = []
             for index, point in enumerate(todo):
                 on_stage(f"memory and gradients: {_label(point)}", index, len(todo))

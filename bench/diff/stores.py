@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from bench.columns import COLUMNS
-from bench.diff.change import BIAS_FLOOR, WORDS, Change, failed, memory_change
+from bench.diff.change import BIAS_FLOOR, WORDS, Change, DiffError, failed, memory_change
 from bench.diff.medians import ratio_interval
 from bench.statistics.verdict import LEVEL
 
@@ -23,10 +23,17 @@ Row = dict[str, Any]
 
 
 def between_stores(old: Iterable[Row], new: Iterable[Row]) -> list[Change]:
-    """What changed between the finished rows of two stores, for each point that both hold."""
+    """What changed between the finished rows of two stores, for each point that both hold.
+
+    Raises:
+        DiffError: they hold no point in common.
+    """
     before, after = ({_identity(row): row for row in rows} for rows in (old, new))
     changes: list[Change] = []
     both = [at for at in before if at in after]
+    if not both:
+        held = f"of the old store's {len(before)} and the new one's {len(after)}"
+        raise DiffError(f"no point is in both stores, {held}; `export` lists what each holds")
     for at in both:
         changes += _row(before[at], after[at], comparisons=len(both))
     for rows, others, side in ((before, after, "new"), (after, before, "old")):

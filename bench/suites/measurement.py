@@ -81,7 +81,7 @@ def measure() -> Path:
         plan = runner.plan(points(), (), store)
         print(f"{len(plan)} points to measure, {plan.present} are in {path.name}", file=sys.stderr)
         if len(plan):
-            store.begin_run(f"asv, preset {axes.PRESET}", "asv run", commit=os.environ.get("ASV_COMMIT", ""))
+            store.begin_run(f"asv, preset {axes.PRESET}", "asv run", commit=machine.commit())
             with Bench(Limits.of_this_machine()) as bench:
                 runner.run(plan, store, bench, jobs=runner.default_jobs())
         failed = [row for row in store.rows(finished_only=True) if row["outcome"] not in ("ok", *NOT_COMPARABLE)]

@@ -104,6 +104,7 @@ def _commits(
     from rich.progress import Progress
 
     from bench.diff import between_commits
+    from bench.diff.environment import of_commits
 
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("unpacking", total=None)
@@ -120,7 +121,7 @@ def _commits(
             problem_files=problem_files,
             on_stage=stage,
         )
-    return changes, []
+    return changes, of_commits(old, new)
 
 
 def _stores(old: str, new: str, names: tuple[str, ...]) -> tuple[list[Change], list[str]]:

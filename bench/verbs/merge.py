@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,12 +36,13 @@ def merge(stores: tuple[str, ...], into: str, as_json: bool, fail_on_conflict: b
             raise click.UsageError(f"{path} is both read and written; give --into another path")
     report: dict[str, Any] = {}
     conflicts: list[tuple[str, Conflict]] = []
-    with Store(into) as target:
-        for path in stores:
-            with Store(path, must_exist=True) as source:
-                if source.recovered:
-                    click.echo(source.recovered, err=True)
-                merged = merge_store(source, target)
+    with ExitStack() as opened:
+        sources = [opened.enter_context(Store(path, must_exist=True)) for path in stores]
+        target = opened.enter_context(Store(into))  # last: nothing is made where one of the others is no store
+        for path, source in zip(stores, sources, strict=True):
+            if source.recovered:
+                click.echo(source.recovered, err=True)
+            merged = merge_store(source, target)
             conflicts += [(path, conflict) for conflict in merged.conflicts]
             report[path] = {"added": merged.added, "same": merged.same, "conflicts": len(merged.conflicts)}
             if not as_json:

@@ -4,6 +4,8 @@ import functools
 import json
 import math
 import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +14,8 @@ import pytest
 
 import estimators
 from bench.key import METHOD_VERSION
+from bench.measure import Bench
+from bench.process.workers import StartError
 from bench.store import Store
 from bench.suites import axes, measurement, sweep
 
@@ -70,6 +74,16 @@ def test_other_estimators_than_the_installed_ones_are_refused(tmp_path):
     assert done.returncode == 1
     assert "asv measures the commit installed in" in done.stderr
     assert _python("import bench.suites", ASV_ENV_DIR=str(tmp_path), ASV_ENV_TYPE="existing").returncode == 0
+
+
+@pytest.mark.parametrize("package", ["estimators", "bench"])
+def test_workers_that_import_another_package_are_refused(package, tmp_path, monkeypatch):
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / package, tmp_path / package, ignore=ignored)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    other = re.escape(str(tmp_path / package / "__init__.py"))
+    with Bench(predict=False) as bench, pytest.raises(StartError, match=f"workers imported {package} from {other}"):
+        bench.worker("cpu")
 
 
 def test_the_checkout_is_appended_to_the_path_not_inserted(tmp_path):

@@ -11,8 +11,9 @@ import pytest
 from bench.__main__ import main
 from bench.columns import COLUMNS
 from bench.diff import between_commits, between_stores
-from bench.diff.change import memory_change
-from bench.diff.commits import DiffError
+from bench.diff.change import DiffError, memory_change
+from bench.diff.commits import CommitBench
+from bench.diff.environment import of_commits
 from bench.diff.gradient import gradient_change
 from bench.diff.medians import ratio_interval
 from bench.diff.stores import environment_differences
@@ -133,6 +134,49 @@ def test_the_same_source_is_not_measured(repository):
 def test_what_is_no_commit_is_refused(repository):
     with pytest.raises(DiffError, match="'nonsense' is neither a store's file nor a commit"):
         between_commits("nonsense", "old", _points("ssm"), repository=repository)
+
+
+@pytest.fixture(scope="module")
+def unusable(repository):
+    """A third commit, whose package raises as it is imported; the branch is left where it was."""
+    _git(repository, "checkout", "-q", "-b", "unusable", "old")
+    with (repository / "estimators" / "__init__.py").open("a") as file:
+        file.write("import no_such_package\n")
+    (repository / "requirements-dev.txt").write_text("torch==1.0.0  # the oldest\n")
+    _git(repository, "add", "-A")
+    _git(repository, "commit", "-qm", "unusable")
+    _git(repository, "checkout", "-q", "main")
+    return repository
+
+
+def test_a_commit_that_cannot_be_imported_is_refused_in_one_line(unusable):
+    name = _git(unusable, "rev-parse", "--short=12", "unusable")
+    with pytest.raises(DiffError) as caught:  # hessian_trace is the same program in both: nothing would be measured
+        between_commits("old", "unusable", _points("hessian_trace"), repository=unusable)
+    why = "cannot be imported here: ModuleNotFoundError: No module named 'no_such_package'"
+    assert str(caught.value) == f"the estimators of commit {name} {why}"
+
+
+def test_what_two_commits_do_not_get_is_said_first(unusable):
+    (line,) = of_commits("old", "unusable", unusable)
+    assert line.startswith("no pin of torch → torch==1.0.0 in requirements-dev.txt; both are measured with torch 2")
+    (unusable / "estimators" / "new.py").write_text("")
+    try:
+        (line,) = of_commits("old", "new", unusable)
+    finally:
+        (unusable / "estimators" / "new.py").unlink()
+    assert line == "estimators/new.py has uncommitted changes, which belong to no commit and are not measured"
+    assert of_commits("old", "new", unusable) == []
+
+
+def test_workers_with_other_estimators_than_the_commits_are_refused(repository, tmp_path):
+    (point,) = _points("hessian_trace")
+    with CommitBench(repository) as bench:
+        worker = bench.worker("cpu")
+        bench.folder = tmp_path
+        with pytest.raises(StartError, match=r"a worker imported \S+, not the estimators in"):
+            bench.open(worker, point)
+        worker.close()
 
 
 def _blocks(rng, bias, noise=0.3, size=400, blocks=32):
@@ -278,10 +322,25 @@ def test_stores_say_what_cannot_be_compared():
     assert set(_words(_row(outcome="timeout"), _row()).values()) == {"not comparable"}
     assert set(_words(_row(outcome="timeout"), _row(outcome="timeout")).values()) == {"not comparable"}
     assert _words(_row(), _row(extra=None))["time"] == "not comparable"
-    changes = between_stores([_row()], [_row(dim=64)])
+    changes = between_stores([_row(), _row(dim=32)], [_row(), _row(dim=64)])[3:]
     assert [change.note for change in changes] == ["the new store does not hold it"] * 3 + [
         "the old store does not hold it"
     ] * 3
+
+
+def test_stores_without_a_common_point_are_refused(tmp_path, capsys):
+    paths = []
+    for name, rows in (("old", [_row()]), ("new", [_row(dim=32), _row(dim=64)]), ("empty", [])):
+        paths.append(str(tmp_path / f"{name}.sqlite"))
+        with Store(paths[-1]) as store:
+            for key, row in enumerate(rows):
+                store.put({**row, "key": f"{name}{key}"})
+    for others, counts in ((paths[:2], "1 and the new one's 2"), (paths[::2], "1 and the new one's 0")):
+        assert main(["diff", *others]) == 2
+        error = capsys.readouterr().err
+        assert (
+            error == f"error: no point is in both stores, of the old store's {counts}; `export` lists what each holds\n"
+        )
 
 
 def test_the_verb_on_stores(tmp_path, capsys):

@@ -105,5 +105,6 @@ def test_the_verb_refuses_to_read_what_it_writes_and_what_is_not_there(stores, t
     one = stores("one", row("a"))
     assert main(["merge", str(one), "--into", str(one)]) == 2
     assert "both read and written" in capfd.readouterr().err
-    assert main(["merge", str(tmp_path / "none"), "--into", str(tmp_path / "all")]) == 2
+    assert main(["merge", str(one), str(tmp_path / "none"), "--into", str(tmp_path / "all")]) == 2
     assert "there is no such file" in capfd.readouterr().err
+    assert not (tmp_path / "all").exists()
