@@ -19,9 +19,8 @@ def gradient_change(
     The size of E ĝ_new − E ĝ_old has the interval of `bias_interval`, applied to the differences of draws with the same
     probes: the probes' noise cancels wherever the code draws and uses them alike, so a change far below the noise of a
     draw is seen. Where it is below 0.1 % of the gradient with certainty, the bias is the *same*. Where it is
-    above, the new version is *less biased* if the old one's own bias is resolved and the new gradients lie closer to
-    the exact one with certainty, and *more biased* otherwise: that the expectation moved is certain then, and nothing
-    shows that it moved for the better.
+    above, the new version is *less biased* if its expected gradient lies closer to the exact one with certainty, and
+    *more biased* otherwise: that the expectation moved is certain then, and nothing shows that it moved for the better.
 
     Args:
         label: the point.
@@ -62,8 +61,6 @@ def _moved_closer(difference: np.ndarray, old: np.ndarray, new: np.ndarray, leve
     blocks = len(difference)
     if blocks == 1:
         return bool(np.linalg.norm(new) < np.linalg.norm(old))
-    if not bias_interval(old @ old.T, level).resolved:
-        return False
     others = (difference.sum(0) - difference) / (blocks - 1)
     along = (others * (old + new)).sum(1)
     spread = float(along.std(ddof=1)) / math.sqrt(blocks)

@@ -12,6 +12,7 @@ import numpy as np
 from bench.columns import COLUMNS
 from bench.diff.change import BIAS_FLOOR, WORDS, Change, DiffError, failed, memory_change
 from bench.diff.medians import ratio_interval
+from bench.rounds import ratios_to_anchor
 from bench.statistics.verdict import LEVEL
 
 IDENTITY = tuple(column.name for column in COLUMNS if column.group == "identity")
@@ -97,7 +98,7 @@ def _time(label: str, estimator: str, old: Row, new: Row, comparisons: int) -> C
     if differing:
         note = f"other {', '.join(differing)}"
         return Change(*values, "not comparable", old["time_step_s"], new["time_step_s"], note=note)
-    before, after = (_ratios_to_anchor(row) for row in (old, new))
+    before, after = (np.array(ratios_to_anchor(row)) for row in (old, new))
     fewest = min(len(before), len(after))
     if not fewest:
         note = "no rounds with an anchor"
@@ -115,12 +116,6 @@ def _time(label: str, estimator: str, old: Row, new: Row, comparisons: int) -> C
     elif low >= 1 / (1 + FLOOR) and high <= 1 + FLOOR:
         word, note = "same", ""
     return Change(*values, word, old["time_step_s"], new["time_step_s"], ratio, low, high, note)
-
-
-def _ratios_to_anchor(row: Row) -> np.ndarray:
-    samples, anchor = row["time_samples"] or [], (row["extra"] or {}).get("anchor_samples") or []
-    rounds = min(len(samples), len(anchor))
-    return np.asarray(samples[:rounds], dtype=float) / np.asarray(anchor[:rounds], dtype=float)
 
 
 def _bias(label: str, estimator: str, old: Row, new: Row) -> Change:

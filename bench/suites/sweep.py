@@ -5,6 +5,8 @@ from __future__ import annotations
 from math import nan
 from typing import Any
 
+from bench.rounds import ratios_to_anchor
+
 from . import axes, measurement
 
 Samples = dict[str, Any]
@@ -53,6 +55,12 @@ class _Question:
         return self._times("time_step_s", self.row["time_samples"])
 
     track_step_time.type, track_step_time.unit = "time", "seconds"  # type: ignore[attr-defined]
+
+    def track_step_ratio(self, *_: Any) -> Samples | float | None:
+        """The same over a plain training step in the same rounds, which the machine's drift leaves alone."""
+        return self._times("time_ratio", ratios_to_anchor(self.row))
+
+    track_step_ratio.unit = "plain steps"  # type: ignore[attr-defined]
 
     def track_value_time(self, *_: Any) -> Samples | float | None:
         """Seconds of one call without gradient."""

@@ -7,7 +7,7 @@ line joins. Two machines, two versions of torch or two ways of measuring are nev
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from bench.columns import COLUMNS as STORE_COLUMNS
+from bench.rounds import ratios_to_anchor
 from bench.statistics.bootstrap import median_interval
 from reports.frames.asv_results import asv_results
 from reports.frames.commits import Commit, in_order
@@ -106,22 +107,35 @@ def _of_stores(rows: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     for measure in MEASURES.values():
         value = frame[measure.name].where(frame["ok"])
         low, high = (frame[end] for end in measure.interval) if measure.interval else (np.nan, np.nan)
-        if measure.name == "time_value_s":
-            low, high = value_time_interval(frame)
+        if measure.name in ROUNDS:
+            low, high = interval_of_rounds(frame, ROUNDS[measure.name])
         unresolved = (frame["bias_resolved"] == False) & (measure.name == "grad_bias")  # noqa: E712
         part = common.assign(measure=measure.name, value=value, low=low, high=high, resolved=~unresolved)
         parts.append(part[value.notna() | ~frame["ok"]])
     return pd.concat(parts, ignore_index=True), len(rows) - len(named)
 
 
-def value_time_interval(frame: pd.DataFrame) -> tuple[list[float], list[float]]:
-    """The ends of the 95 % interval of each row's value time, from its block medians; NaN where they were not kept."""
+def _value_rounds(row: Mapping[str, Any]) -> Any:
+    return row["extra"].get("time_value_samples")
+
+
+ROUNDS: dict[str, Callable[[Mapping[str, Any]], Any]] = {"time_value_s": _value_rounds, "time_ratio": ratios_to_anchor}
+"""Measures whose interval is that of the median of a row's rounds: how to get those."""
+
+
+def interval_of_rounds(frame: pd.DataFrame, of: Callable[[Mapping[str, Any]], Any]) -> tuple[list[float], list[float]]:
+    """The ends of the 95 % interval of the median of each row's rounds; NaN where they were not kept."""
     ends = []
-    for extra in frame.get("extra", [None] * len(frame)):
-        samples = extra.get("time_value_samples") if isinstance(extra, Mapping) else None
+    for samples, extra in zip(frame["time_samples"], frame.get("extra", [None] * len(frame)), strict=True):
         ends.append((math.nan, math.nan))
-        if isinstance(samples, list) and len(samples) > 1 and all(isinstance(s, float) and s > 0 for s in samples):
-            ends[-1] = median_interval(samples)[1:]
+        if not isinstance(extra, Mapping):
+            continue
+        try:
+            rounds = of({"time_samples": samples, "extra": extra})
+            if isinstance(rounds, list) and len(rounds) > 1 and all(isinstance(r, float) and r > 0 for r in rounds):
+                ends[-1] = median_interval(rounds)[1:]
+        except (TypeError, ZeroDivisionError):  # a store's JSON may hold anything
+            continue
     return [low for low, _ in ends], [high for _, high in ends]
 
 

@@ -15,7 +15,7 @@ class Measure:
     Attributes:
         name: the store's column.
         title: for people.
-        unit: as the page writes numbers: s, B, error (a fraction of the exact gradient) or FLOP.
+        unit: as the page writes numbers: s, B, error (a fraction of the exact gradient), FLOP, or plain steps.
         interval: the columns of its ends, where it has one.
         asv: the benchmark of `bench.suites.sweep` that tells it.
         words: got worse, got better.
@@ -42,6 +42,15 @@ MEASURES = {
             "s",
             ("time_step_low_s", "time_step_high_s"),
             "track_step_time",
+            WORDS["time"],
+            FLOOR,
+        ),
+        Measure(
+            "time_ratio",
+            "step time over a plain step's",
+            "plain steps",
+            None,
+            "track_step_ratio",
             WORDS["time"],
             FLOOR,
         ),

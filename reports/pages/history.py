@@ -54,7 +54,7 @@ def _commit(history: History, place: int) -> dict[str, Any]:
         "subject": commit.subject,
         "points": rows.groupby(["label", "quantity", "dim", "depth", "order", "setting"], dropna=False).ngroups,
         "failed": ", ".join(sorted({str(label) for label in failed["label"]}))[:200],
-        "machines": rows["machine"].nunique(),
+        "machines": rows.groupby("source")["machine"].nunique().to_dict(),
     }
 
 
@@ -90,6 +90,8 @@ def _change(change: float, absolute: bool) -> str:
 def _number(value: float, unit: str) -> str:
     if unit == "error":
         return f"{100 * value:.3g} %"
+    if unit == "plain steps":
+        return f"{value:.3g}"
     scales = {"s": ((1, "s"), (1e-3, "ms"), (1e-6, "µs")), "B": ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))}
     for factor, name in scales.get(unit, ((1e9, "GFLOP"), (1e6, "MFLOP"), (1e3, "kFLOP"))):
         if value >= factor:

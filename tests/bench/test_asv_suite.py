@@ -112,6 +112,8 @@ def store(tmp_path, monkeypatch):
     measured = {
         "time_step_s": 0.002,
         "time_samples": [0.001, 0.002, 0.003],
+        "time_ratio": 2.0,
+        "extra": {"anchor_samples": [0.0005, 0.001, 0.001]},
         "time_value_s": 0.001,
         "peak_step_bytes": 1000,
         "predicted_peak_bytes": None,
@@ -138,6 +140,7 @@ def _question(store, estimator):
 def test_values_are_read_from_the_store(store):
     question = _question(store, "fd_ssm")
     assert question.track_step_time() == {"samples": [0.001, 0.002, 0.003], "number": 1}
+    assert question.track_step_ratio() == {"samples": [2.0, 2.0, 3.0], "number": 1}
     assert question.track_value_time() == 0.001
     assert question.track_peak_memory() == 1000
     assert question.track_gradient_bias() == 0.3
@@ -157,6 +160,12 @@ def test_the_newest_of_several_rows_is_read(store):
     with Store(store) as rows:
         rows.put({**old, "key": "again", "started_at": "2026-02-02T00:00", "flops_step": 9})
     assert _question(store, "ssm").track_flops() == 9
+
+
+def test_what_is_followed_has_a_page():
+    from reports.frames.history_measures import OF_ASV
+
+    assert {name for name in dir(sweep._Question) if name.startswith("track_")} == set(OF_ASV)
 
 
 def test_an_unresolved_bias_is_zero(store):

@@ -142,6 +142,28 @@ def test_a_value_time_has_the_interval_of_its_block_medians():
     assert named(steps(history(from_rows(rows), None, ()).rows), measure="time_value_s") == {("ssm", "slower", 2, 3)}
 
 
+def test_drift_of_the_machine_makes_no_step_in_time_over_the_anchors():
+    rows = [row for row in rows_of_commits() if row["estimator"] == "ssm"]
+    drifting = []
+    for place, row in enumerate(rows):
+        plain = [1e-3 * (1 + 0.2 * (place > 1)) * (1 + 0.01 * k) for k in range(-7, 8)]  # a fifth slower from then on
+        ratio = 3.0 if place > 4 else 2.0  # and ssm itself at the sixth commit
+        samples = [ratio * (1 + 0.002 * (k % 3 - 1)) * at for k, at in enumerate(plain)]
+        middle = samples[7]
+        times = {"time_samples": samples, "time_step_s": middle}
+        times |= {"time_step_low_s": 0.99 * middle, "time_step_high_s": 1.01 * middle}
+        drifting.append(row | times | {"time_ratio": ratio, "extra": {"anchor_samples": plain}})
+    followed = history(from_rows(drifting), None, ()).rows
+    found = steps(followed)
+    assert named(found, measure="time_ratio") == {("ssm", "slower", 4, 5)}
+    assert named(found, measure="time_step_s") == {("ssm", "slower", 1, 2), ("ssm", "slower", 4, 5)}
+    first = followed[followed["measure"] == "time_ratio"].iloc[0]
+    assert first["low"] == pytest.approx(2 * 0.998) and first["high"] == pytest.approx(2 * 1.002)
+    for anchor in (None, ["x"] * 15, [0.0] * 15):
+        followed = history(from_rows([drifting[0] | {"extra": {"anchor_samples": anchor}}]), None, ()).rows
+        assert math.isnan(followed[followed["measure"] == "time_ratio"]["low"].iloc[0])
+
+
 def test_commits_stand_in_git_order_where_git_knows_them_and_by_date_elsewhere(tmp_path):
     def git(*arguments, date="2026-01-01T00:00:00Z"):
         command = ["git", "-C", str(tmp_path), "-c", "user.name=t", "-c", "user.email=t@example.invalid", *arguments]
