@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import chain
 
-from bench.measure import DEFAULT_TIMEOUT_S, Bench, timing_cpus
+from bench.measure import Bench, timing_cpus
 from bench.point import Point
 from bench.process.workers import Ended
 from bench.statistics.bootstrap import median_interval
-from bench.statistics.verdict import FLOOR, LEVEL, Verdict, verdict
+from bench.statistics.verdict import FLOOR, LEVEL, Verdict, of_launches
 from bench.timing import LIVE_WORKERS, Entry, Failed, interleave, round_ratios
 
-ROUNDS = 60
+ROUNDS = 40  # with each launch
 BLOCK_S = 0.012  # the shorter, the more of a noisy neighbour hits both alike: half the scatter of blocks of 30 ms
-BUDGET_S = 3.0  # of blocks for one point in one set of rounds; slow calls get fewer rounds
-LOOKS = (1, 1, 3)  # sets of rounds: a further one only while a verdict is unclear, and each look pays in its level
+BUDGET_S = 1.0  # of blocks for one point with one launch; slow calls get fewer rounds
+LOOKS = (3, 2, 3)  # launches: further ones only while a verdict is unclear, and each look pays in its level
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,14 @@ class Compared:
     failure: str = ""
 
 
+@dataclass
+class Series:
+    """What the launches of one point gave: its block medians, round after round, or how it failed."""
+
+    medians: list[float] = field(default_factory=list)
+    failure: Failed | Ended | None = None
+
+
 def side_by_side(
     bench: Bench,
     points: Sequence[Point],
@@ -51,6 +60,7 @@ def side_by_side(
     level: float = LEVEL,
     floor: float = FLOOR,
     comparisons: int | None = None,
+    planted: float = 0.0,
     on_window: Callable[[int, int], None] | None = None,
 ) -> list[Compared]:
     """Time points against the first one, which takes part in every window, and give verdicts.
@@ -59,11 +69,12 @@ def side_by_side(
         bench: the machinery.
         points: the baseline, then the others, all with the same threads.
         call: ``step`` or ``value``.
-        rounds: of the first look, fewer where calls are slow; up to five times as many where a verdict stays unclear.
+        rounds: with each launch of the workers, fewer where calls are slow; see `judge`.
         block_s: the length of a block, seconds.
         level: of all verdicts and looks together.
         floor: the smallest relative change that is called one.
         comparisons: how many verdicts are given together; None for one for each point but the first.
+        planted: a known slowdown of all points but the baseline, 0.05 for 5 %, to see whether it is found.
         on_window: called with (windows done, windows in all).
     """
     baseline, others = points[0], points[1:]
@@ -71,22 +82,21 @@ def side_by_side(
     windows = list(_windows(others)) or [[]]
     found: list[Compared] = []
     for index, window in enumerate(windows):
-        base, *rest = opened([(bench, point) for point in (baseline, *window)], call)
-        judged = judge(
-            [(base, entry) for entry in rest],
+        (base, *rest), judged = judge(
+            [(bench, baseline), *((bench, point) for point in window)],
+            [(0, k + 1) for k in range(len(window))],
             call,
             rounds,
             comparisons=comparisons,
             level=level,
             floor=floor,
             block_s=block_s,
-            timeout_s=bench.limits.timeout_s,
-            alone=[base],
+            planted=[0.0, *(planted for _ in window)],
         )
         if not found:
-            found.append(_compared(baseline, base, call))
-        for point, entry, (ratios, words) in zip(window, rest, judged, strict=True):
-            found.append(_compared(point, entry, call, ratios, words))
+            found.append(_compared(baseline, base))
+        for point, series, (ratios, words) in zip(window, rest, judged, strict=True):
+            found.append(_compared(point, series, ratios, words))
         if on_window is not None:
             on_window(index + 1, len(windows))
     return found
@@ -97,25 +107,9 @@ def _windows(others: Sequence[Point]) -> Iterator[list[Point]]:
         yield list(others[start : start + LIVE_WORKERS - 1])
 
 
-def opened(points: Sequence[tuple[Bench, Point]], call: str = "step") -> list[Entry]:
-    """A live worker for each point; one that cannot be opened says why, in its failure."""
-    entries: list[Entry] = []
-    try:
-        for bench, point in points:
-            entry = Entry(bench.worker(point.device, timing_cpus(point.threads)), calls=(call,))
-            entries.append(entry)
-            try:
-                bench.open(entry.worker, point)
-            except (Failed, Ended) as failure:
-                entry.failure = failure
-    except BaseException:
-        _close(entries)
-        raise
-    return entries
-
-
 def judge(
-    pairs: Sequence[tuple[Entry, Entry]],
+    points: Sequence[tuple[Bench, Point]],
+    pairs: Sequence[tuple[int, int]],
     call: str = "step",
     rounds: int = ROUNDS,
     *,
@@ -123,58 +117,85 @@ def judge(
     level: float = LEVEL,
     floor: float = FLOOR,
     block_s: float = BLOCK_S,
-    timeout_s: float = DEFAULT_TIMEOUT_S,
-    alone: Sequence[Entry] = (),
-) -> list[tuple[tuple[float, ...], Verdict | None]]:
-    """Time entries in the same rounds, look, and go on while a verdict is unclear; their workers are closed then.
+    planted: Sequence[float] = (),
+) -> tuple[list[Series], list[tuple[tuple[float, ...], Verdict | None]]]:
+    """Time points in the same rounds, with several launches of their workers, and go on while a verdict is unclear.
+
+    Two processes that run one program differ for as long as they live, by where their memory lies: by a per cent and
+    more where a step moves much of it. Rounds within one pair of processes cannot average that out, so each look takes
+    several new ones, and a change is called one only if most launches show it (`bench.statistics.verdict.of_launches`).
 
     Args:
-        pairs: (base, other); an entry may be in several.
+        points: each with the machinery that opens it, at most as many as may live at once.
+        pairs: places in ``points``, (base, other); a point may be in several.
         call: ``step`` or ``value``.
-        rounds: of the first look.
+        rounds: with each launch; there are three, and up to eight while a verdict is unclear.
         comparisons: how many verdicts are given together; each look counts as so many more.
         level: of all of them.
         floor: the smallest relative change that is called one.
         block_s: the length of a block, seconds.
-        timeout_s: the limit of one block.
-        alone: entries to time even if they are in no pair.
+        planted: a known slowdown for each point.
 
     Returns:
-        The ratios other/base, round by round, and the verdict on them, for each pair; the entries' ``medians`` hold all
-        rounds. Without ratios, because one of the two failed, there is no verdict.
+        What each point's launches gave; and the ratios other/base, round by round, and the verdict on them, for each
+        pair. Where one of the two failed in a launch there is no verdict.
     """
-    entries = list({id(entry): entry for entry in (*(e for pair in pairs for e in pair), *alone)}.values())
-    medians: dict[int, list[float]] = {id(entry): [] for entry in entries}
-    ratios: list[list[float]] = [[] for _ in pairs]
+    series = [Series() for _ in points]
+    launches: list[list[list[float]]] = [[] for _ in pairs]
     words: list[Verdict | None] = [None] * len(pairs)
-    try:
-        for factor in LOOKS:
-            budget_s = factor * BUDGET_S
-            interleave(entries, rounds=factor * rounds, block_s=block_s, budget_s=budget_s, timeout_s=timeout_s)
-            for entry in entries:
-                medians[id(entry)] += entry.medians.get(call, [])
+    asked = {"level": level, "floor": floor, "comparisons": comparisons * len(LOOKS)}
+    backwards = False
+    for count in LOOKS:
+        for _ in range(count):
+            entries = _launch(points, call, rounds, block_s, planted, backwards)
+            backwards = not backwards
+            for one, entry in zip(series, entries, strict=True):
+                one.medians += entry.medians.get(call, [])
+                one.failure = one.failure or entry.failure
             for k, (base, other) in enumerate(pairs):
-                failed = base.failure is not None or other.failure is not None
-                ratios[k] = [] if failed else ratios[k] + round_ratios(other, base, call)
-                asked = {"level": level, "floor": floor, "comparisons": comparisons * len(LOOKS)}
-                words[k] = verdict(ratios[k], **asked) if ratios[k] else None  # type: ignore[arg-type]
-            if not any(word is not None and word.word == "unclear" for word in words):
-                break
+                launches[k].append(round_ratios(entries[other], entries[base], call))
+        for k, (base, other) in enumerate(pairs):
+            failed = series[base].failure is not None or series[other].failure is not None
+            words[k] = None if failed else of_launches(launches[k], **asked)  # type: ignore[arg-type]
+        if not any(word is not None and word.word == "unclear" for word in words):
+            break
+    ratios = [() if word is None else tuple(chain(*found)) for found, word in zip(launches, words, strict=True)]
+    return series, list(zip(ratios, words, strict=True))
+
+
+def _launch(
+    points: Sequence[tuple[Bench, Point]],
+    call: str,
+    rounds: int,
+    block_s: float,
+    planted: Sequence[float],
+    backwards: bool,
+) -> list[Entry]:
+    """A new worker for each point, timed in rounds and closed; one that fails says why, in its entry.
+
+    The later of two equal workers was 0.6 % faster at steps that move much memory: every second launch opens them in
+    the other order.
+    """
+    entries: dict[int, Entry] = {}
+    places = range(len(points))
+    try:
+        for k in reversed(places) if backwards else places:
+            bench, point = points[k]
+            worker = bench.worker(point.device, timing_cpus(point.threads))
+            entries[k] = Entry(worker, calls=(call,), planted=planted[k] if planted else 0.0)
+            try:
+                bench.open(worker, point)
+            except (Failed, Ended) as failure:
+                entries[k].failure = failure
+        timeout_s = min(bench.limits.timeout_s for bench, _ in points)
+        interleave(list(entries.values()), rounds=rounds, block_s=block_s, budget_s=BUDGET_S, timeout_s=timeout_s)
     finally:
-        _close(entries)
-    for entry in entries:
-        entry.medians[call] = medians[id(entry)]
-    return [(tuple(found), word) for found, word in zip(ratios, words, strict=True)]
+        for entry in entries.values():
+            entry.worker.close()
+    return [entries[k] for k in places]
 
 
-def _close(entries: Sequence[Entry]) -> None:
-    for entry in entries:
-        entry.worker.close()
-
-
-def _compared(
-    point: Point, entry: Entry, call: str, ratios: tuple[float, ...] = (), words: Verdict | None = None
-) -> Compared:
-    if entry.failure is not None:
-        return Compared(point, None, None, None, failure=f"{entry.failure.outcome}: {entry.failure.reason}")
-    return Compared(point, *median_interval(entry.medians[call]), ratios, words)
+def _compared(point: Point, series: Series, ratios: tuple[float, ...] = (), words: Verdict | None = None) -> Compared:
+    if series.failure is not None:
+        return Compared(point, None, None, None, failure=f"{series.failure.outcome}: {series.failure.reason}")
+    return Compared(point, *median_interval(series.medians), ratios, words)

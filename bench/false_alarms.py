@@ -1,14 +1,14 @@
 """A/A: identical steps timed against each other. What this machine calls changed, and what change it can see.
 
-A slowdown can also be planted for good: one of the two waits, in every call, for a share of a step's time.
+A slowdown can also be planted for good: one of the two waits, after every call, for a share of what that call took.
 """
 
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 from scipy import stats
@@ -16,9 +16,8 @@ from scipy import stats
 from bench.comparison import LOOKS, ROUNDS, side_by_side
 from bench.measure import Bench
 from bench.point import Point
-from bench.statistics.verdict import FLOOR, LEVEL, Verdict, verdict
+from bench.statistics.verdict import FLOOR, Verdict, statement
 
-PLUGIN = Path(__file__).with_name("planted.py")
 SEEN = 0.95
 CHANGES = (0.015, 0.02, 0.025, 0.03, 0.04, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5)
 
@@ -35,6 +34,7 @@ class FalseAlarms:
             multiplied by it; NaN where none of those tried is.
         scatter: the median over pairs of half the width of the interval of the ratio.
         shift: the largest distance of a pair's ratio from one.
+        pair_s: the seconds that a pair took, on average.
         failures: why pairs could not be timed.
     """
 
@@ -44,6 +44,7 @@ class FalseAlarms:
     visible: float
     scatter: float
     shift: float
+    pair_s: float = math.nan
     failures: tuple[str, ...] = ()
 
 
@@ -55,18 +56,20 @@ def measure(
     rounds: int = ROUNDS,
 ) -> FalseAlarms:
     """Time ``pairs`` pairs of workers that do the same, going through the points in turn."""
-    ratios: list[tuple[float, ...]] = []
+    verdicts: list[Verdict] = []
     failures: list[str] = []
+    started = time.perf_counter()
     for index in range(pairs):
         point = points[index % len(points)]
         first, second = side_by_side(bench, [point, point], rounds=rounds)
-        if second.ratios:
-            ratios.append(second.ratios)
+        if second.verdict:
+            verdicts.append(second.verdict)
         else:
             failures.append(f"{point.estimator}: {first.failure or second.failure}")
         if on_pair is not None:
             on_pair(index + 1, pairs)
-    return summary(ratios, tuple(dict.fromkeys(failures)))
+    pair_s = (time.perf_counter() - started) / pairs
+    return replace(summary(verdicts), pair_s=pair_s, failures=tuple(dict.fromkeys(failures)))
 
 
 def planted_seen(
@@ -77,38 +80,29 @@ def planted_seen(
     on_pair: Callable[[int, int], None] | None = None,
     rounds: int = ROUNDS,
 ) -> list[Verdict]:
-    """Time pairs of which the second waits for ``change`` of a step's time, with `bench.planted`; their verdicts."""
+    """Time pairs of which the second waits for ``change`` of its own time after every call; their verdicts."""
     found: list[Verdict] = []
-    steps: dict[int, float | None] = {}
     for index in range(pairs):
-        at = index % len(points)
-        point = replace(points[at], estimator="planted", options={"of": points[at].estimator, "wait_s": 0.0})
-        if at not in steps:
-            steps[at] = side_by_side(bench, [point], rounds=8)[0].median_s
-        step_s = steps[at]
-        if step_s is not None:
-            slower = replace(point, options={**point.options, "wait_s": change * step_s})
-            words = side_by_side(bench, [point, slower], rounds=rounds)[1].verdict
-            found += [words] if words else []
+        point = points[index % len(points)]
+        words = side_by_side(bench, [point, point], rounds=rounds, planted=change)[1].verdict
+        found += [words] if words else []
         if on_pair is not None:
             on_pair(index + 1, pairs)
     return found
 
 
-def summary(ratios: Sequence[Sequence[float]], failures: tuple[str, ...] = ()) -> FalseAlarms:
-    """What the rounds' ratios of pairs of identical steps say."""
-    if not ratios:
-        return FalseAlarms(0, 0, math.nan, math.nan, math.nan, math.nan, failures)
-    verdicts = [verdict(values, comparisons=len(LOOKS)) for values in ratios]
+def summary(verdicts: Sequence[Verdict]) -> FalseAlarms:
+    """What the verdicts on pairs of identical steps say."""
+    if not verdicts:
+        return FalseAlarms(0, 0, math.nan, math.nan, math.nan, math.nan)
     false = sum(v.word in ("faster", "slower") for v in verdicts)
     return FalseAlarms(
-        pairs=len(ratios),
+        pairs=len(verdicts),
         false=false,
-        rate_high=float(stats.binomtest(false, len(ratios)).proportion_ci(0.9, method="exact").high),
+        rate_high=limits(false, len(verdicts), 0.9)[1],
         visible=next((change for change in CHANGES if _seen(verdicts, change) >= SEEN), math.nan),
         scatter=float(np.median([(v.high - v.low) / 2 for v in verdicts])),
         shift=max(abs(v.ratio - 1) for v in verdicts),
-        failures=failures,
     )
 
 
@@ -117,9 +111,12 @@ def _seen(verdicts: Sequence[Verdict], change: float) -> float:
     return sum(v.low * (1 + change) > 1 + FLOOR for v in verdicts) / len(verdicts)
 
 
+def limits(hits: int, pairs: int, level: float = 0.95) -> tuple[float, float]:
+    """The exact limits of a rate (Clopper and Pearson)."""
+    interval = stats.binomtest(hits, pairs).proportion_ci(level, method="exact")
+    return float(interval.low), float(interval.high)
+
+
 def rule() -> str:
     """The rule the verdicts follow, in one line."""
-    return (
-        f"a verdict needs the interval of the median ratio to clear {100 * FLOOR:g} %, at {100 * LEVEL:g} % for up to "
-        f"{len(LOOKS)} looks together"
-    )
+    return statement(1, looks=len(LOOKS))

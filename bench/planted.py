@@ -1,37 +1,30 @@
-"""A plugin: an estimator that waits before it does what another one does, to see whether slowdowns are seen."""
+"""A known slowdown: a call that takes a given share longer than it would, whatever it takes at the moment."""
 
 from __future__ import annotations
 
 import time
-
-import torch
-from torch import Tensor
-
-import estimators
+from collections.abc import Callable
+from typing import Any
 
 
-@estimators.register("planted", quantity="laplacian", orders=(2,), tags=("test",))
-def planted(
-    f, x: Tensor, *, order: int, generator: torch.Generator, of: str = "hutchinson", wait_s: float = 0.0
-) -> Tensor:
-    """A known slowdown: busy for a time, then another estimator of the Laplacian.
+def slowed(call: Callable[[], Any], change: float) -> Callable[[], Any]:
+    """The same call, followed by a busy wait of ``change`` times the seconds that it took.
 
-    L(x) = Δf(x).
-
-    Cost: that of the other estimator, and ``wait_s`` seconds.
+    A real slowdown grows and shrinks with the machine's speed, so a planted one has to: a wait of fixed length is 3 %
+    of the step in one minute and 2.5 % in the next.
 
     Args:
-        f: the function, (B, D) to (B,).
-        x: the points, (B, D).
-        order: 2.
-        generator: handed on.
-        of: the other estimator.
-        wait_s: how long it is busy before, seconds.
-
-    Returns:
-        (B,).
+        call: what is slowed, synchronous.
+        change: 0.05 for 5 % slower.
     """
-    until = time.perf_counter() + wait_s
-    while time.perf_counter() < until:
-        pass
-    return estimators.get(of)(f, x, order=order, generator=generator)
+
+    def slower() -> Any:
+        started = time.perf_counter()
+        result = call()
+        finished = time.perf_counter()
+        until = finished + change * (finished - started)
+        while time.perf_counter() < until:
+            pass
+        return result
+
+    return slower

@@ -37,6 +37,7 @@ class Entry:
 
     worker: Worker
     calls: tuple[str, ...] = ("step", "value")
+    planted: float = 0.0  # the share of each call's own time that is waited after it, to see whether that is found
     typical_s: dict[str, float] = field(default_factory=dict)
     medians: dict[str, list[float]] = field(default_factory=dict)
     device_s: list[float] = field(default_factory=list)  # of steps, by CUDA events
@@ -117,7 +118,7 @@ def _attempt(entry: Entry, action: Callable[[Entry], None]) -> None:
 
 def _warm_up(entry: Entry, timeout_s: float) -> None:
     for call in entry.calls:
-        request = {"do": "warm_up", "what": call, "budget_s": WARM_UP_S}
+        request = {"do": "warm_up", "what": call, "budget_s": WARM_UP_S, "planted": entry.planted}
         entry.typical_s[call] = entry.ask(request, timeout_s + WARM_UP_S)["typical_s"]
         entry.medians[call] = []
 

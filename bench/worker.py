@@ -26,8 +26,8 @@ import torch
 
 import bench
 import estimators
-from bench import cache, problems, references
-from bench.meters import accuracy, anchor, clock, convergence, flops, memory, prediction, rates, state
+from bench import cache, planted, problems, references
+from bench.meters import accuracy, anchor, clock, convergence, flops, heap, memory, prediction, rates, state
 from bench.meters.block_means import block_means
 from bench.meters.subject import Subject, generator
 from bench.point import Point, ProblemSpec
@@ -209,8 +209,14 @@ class _Desk:
                 self.part(**{f"no_{name}": failure(error)["reason"]})
 
     def warm_up(self, request: dict[str, Any]) -> dict[str, Any]:
-        call = getattr(self.subject, request["what"])
-        timer = self.clocks[request["what"]] = clock.Clock(lambda: call(self.random), self.point.device)
+        heap.keep_freed_memory()
+        step = getattr(self.subject, request["what"])
+
+        def call() -> Any:
+            return step(self.random)
+
+        slowed = planted.slowed(call, request["planted"]) if request["planted"] else call
+        timer = self.clocks[request["what"]] = clock.Clock(slowed, self.point.device)
         typical_s = timer.warm_up(request["budget_s"])
         return {"typical_s": typical_s, "kernel_s": timer.spent_s, "outcome": "ok"}
 
@@ -250,6 +256,7 @@ class _Desk:
 
     def rates(self, request: dict[str, Any]) -> dict[str, Any]:
         """What the machine can do with a dtype on a device."""
+        heap.keep_freed_memory()
         torch.set_num_threads(request["threads"])
         use_device(request["device"])
         return {"outcome": "ok", "rates": rates.measure(DTYPES[request["dtype"]], request["device"])}

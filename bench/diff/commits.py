@@ -17,7 +17,7 @@ import numpy as np
 import bench
 import estimators
 from bench import key, problems, references
-from bench.comparison import ROUNDS, judge, opened
+from bench.comparison import ROUNDS, judge
 from bench.diff.change import WORDS, Change, DiffError, failed, memory_change, time_change, word_of_failure
 from bench.diff.gradient import gradient_change
 from bench.measure import Bench, Limits
@@ -196,17 +196,18 @@ def _solo(point: Point, old: CommitBench, new: CommitBench, scratch: Path) -> tu
 
 
 def _time(points: Sequence[Point], old: CommitBench, new: CommitBench, rounds: int, comparisons: int) -> list[Change]:
-    entries = opened([(side, point) for point in points for side in (old, new)])
-    pairs = list(zip(entries[::2], entries[1::2], strict=True))
-    judged = judge(pairs, "step", rounds, comparisons=comparisons, timeout_s=old.limits.timeout_s)
+    sides = [(side, point) for point in points for side in (old, new)]
+    places = [(2 * k, 2 * k + 1) for k in range(len(points))]
+    series, judged = judge(sides, places, "step", rounds, comparisons=comparisons)
     changes = []
-    for point, pair, (_, words) in zip(points, pairs, judged, strict=True):
+    for point, (base, other), (_, words) in zip(points, places, judged, strict=True):
+        pair = [series[base], series[other]]
         if words is None:
-            why = next(str(entry.failure) for entry in pair if entry.failure is not None)
+            why = next(str(one.failure) for one in pair if one.failure is not None)
             word = word_of_failure(old_failed=pair[0].failure is not None)
             changes.append(Change(_label(point), point.estimator, "time", word, note=why))
             continue
-        medians = [float(np.median(entry.medians["step"])) for entry in pair]
+        medians = [float(np.median(one.medians)) for one in pair]
         changes.append(time_change(_label(point), point.estimator, words, *medians))
     return changes
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -14,7 +14,7 @@ Word = Literal["faster", "slower", "same", "unclear"]
 
 LEVEL = 0.99
 FLOOR = 0.01
-SAME_WITHIN = 0.03
+SAME_WITHIN = 0.02
 
 
 @dataclass(frozen=True)
@@ -98,6 +98,24 @@ def verdict(
     return say("unclear", f"the interval neither clears {_percent(floor)} nor excludes {_percent(same_within)}")
 
 
+def of_launches(launches: Sequence[Samples], *, floor: float = FLOOR, **settings: float) -> Verdict:
+    """The verdict on ratios from several launches of the two programs, each with new processes.
+
+    `verdict` on all rounds together; and *unclear* instead of *faster* or *slower* unless the median ratios of three
+    quarters of the launches clear the floor on that side: all of three, four of five, six of eight. Rounds of one
+    launch share what its processes differ by, for as long as they live: over them alone the interval is too narrow.
+    """
+    together = np.concatenate([np.asarray(ratios, dtype=np.float64) for ratios in launches])
+    found = verdict(together, floor=floor, **settings)  # type: ignore[arg-type]
+    if found.word not in ("faster", "slower"):
+        return found
+    medians = np.array([np.median(ratios) for ratios in launches])
+    clear = (medians > 1 + floor) if found.word == "slower" else (medians < 1 / (1 + floor))
+    if clear.sum() >= len(launches) - len(launches) // 4:
+        return found
+    return replace(found, word="unclear", reason=f"{clear.sum()} of {len(launches)} launches clear {_percent(floor)}")
+
+
 def verdicts(ratios: Mapping[str, Samples], **settings: float) -> dict[str, Verdict]:
     """The verdicts on several comparisons made together, with `comparisons` set to their number."""
     return {name: verdict(values, comparisons=len(ratios), **settings) for name, values in ratios.items()}  # type: ignore[arg-type]
@@ -111,9 +129,10 @@ def statement(
     times = f"{comparisons} comparison{'s' if comparisons != 1 else ''}" + (
         f", up to {looks} looks" if looks > 1 else ""
     )
+    launches = ", and so do the medians of three quarters of the launches," if looks > 1 else ""
     return (
         f"{times}: faster or slower where the {_percent(adjusted)} interval of the median ratio clears "
-        f"{_percent(floor)} ({_percent(level)} for all together, Bonferroni), "
+        f"{_percent(floor)} ({_percent(level)} for all together, Bonferroni){launches or ','} "
         f"same where it stays within {_percent(same_within)}, unclear otherwise"
     )
 

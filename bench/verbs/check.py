@@ -14,12 +14,14 @@ if TYPE_CHECKING:
     from bench.false_alarms import FalseAlarms
     from bench.point import Point
 
-# A millisecond to ten of them; of one quantity, since a slowdown is planted around each.
+# A millisecond to ten of them: launching, moving memory and multiplying each take the largest part of one.
 STEPS = (("hutchinson", 64, 2), ("forward_laplacian", 64, 2), ("hutchinson", 196, 8))
 
 
 @click.command("check")
-@click.option("--pairs", type=click.IntRange(min=1), default=12, show_default=True, help="Three to ten seconds each.")
+@click.option(
+    "--pairs", type=click.IntRange(min=1), default=12, show_default=True, help="Five to fifteen seconds each."
+)
 @click.option(
     "--plant", type=click.FloatRange(0, min_open=True), help="Plant a slowdown, 0.05 for 5 %, and look for it."
 )
@@ -36,7 +38,8 @@ def check(pairs: int, plant: float | None, fail_above: float | None, as_json: bo
     from rich.progress import Progress
 
     from bench import problems
-    from bench.false_alarms import PLUGIN, measure, planted_seen
+    from bench.false_alarms import limits as rate_limits
+    from bench.false_alarms import measure, planted_seen
     from bench.measure import Bench, Limits
 
     points = [_point(*step) for step in STEPS]
@@ -45,20 +48,23 @@ def check(pairs: int, plant: float | None, fail_above: float | None, as_json: bo
     before = _load()
     planted = None
     limits = Limits.of_this_machine()
-    with Bench(limits, plugins=[str(PLUGIN)], predict=False) as bench, Progress(transient=True) as progress:
+    with Bench(limits, predict=False) as bench, Progress(transient=True) as progress:
         task = progress.add_task("pairs of identical steps", total=pairs)
         found = measure(bench, points, pairs, lambda done, _: progress.update(task, completed=done))
         if plant is not None:
             planting = progress.add_task(f"pairs with {100 * plant:g} % planted", total=pairs)
             words = planted_seen(bench, points, pairs, plant, lambda done, _: progress.update(planting, completed=done))
-            planted = {"change": plant, "pairs": len(words), "seen": sum(v.word == "slower" for v in words)}
+            seen = sum(v.word == "slower" for v in words)
+            low, high = rate_limits(seen, len(words)) if words else (0.0, 1.0)
+            planted = {"change": plant, "pairs": len(words), "seen": seen, "rate_low": low, "rate_high": high}
     if as_json:
         click.echo(json.dumps({**asdict(found), "planted": planted, "load_before": before}, indent=2))
     else:
         _print(found, before)
         if planted:
             click.echo(
-                f"planted {100 * planted['change']:g} %          seen in {planted['seen']} of {planted['pairs']} pairs"
+                f"planted {100 * planted['change']:<4g} %       seen in {planted['seen']} of {planted['pairs']} pairs "
+                f"({100 * planted['rate_low']:.1f} to {100 * planted['rate_high']:.1f} %, 95 %)"
             )
     if not found.pairs or (fail_above is not None and found.false > fail_above * found.pairs):
         raise SystemExit(1)
@@ -89,7 +95,7 @@ def _print(found: FalseAlarms, load: float | None) -> None:
         click.echo(f"could not be timed: {failure}")
     if not found.pairs:
         return
-    click.echo(f"{found.pairs} pairs of identical steps, {rule()}")
+    click.echo(f"{found.pairs} pairs of identical steps; {rule()}")
     click.echo(
         f"false verdicts       {found.false} of {found.pairs} (rate at most {100 * found.rate_high:.1f} %, 95 %)"
     )
@@ -98,6 +104,7 @@ def _print(found: FalseAlarms, load: float | None) -> None:
     click.echo(
         f"scatter of a ratio   ±{100 * found.scatter:.2f} % (half the interval); {100 * found.shift:.2f} % at most"
     )
+    click.echo(f"a pair took          {found.pair_s:.1f} s")
     if load is not None:
         cores = os.cpu_count() or 1
         advice = "; stop what else runs, and check again" if load > 0.5 else ""

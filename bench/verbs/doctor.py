@@ -16,6 +16,7 @@ from pathlib import Path
 import click
 
 from bench import machine
+from bench.meters import heap
 from bench.store import DEFAULT_PATH
 from bench.store.journal import on_network_file_system
 
@@ -154,6 +155,8 @@ def methods() -> Iterator[Finding]:
     yield Finding(
         "time", "synchronised blocks of calls in interleaved rounds beside an anchor; medians, 95 % intervals"
     )
+    kept = "kept by the process while calls are timed" if heap.can_keep() else "handed back as the C library likes"
+    yield Finding("freed memory", kept)
     yield Finding("memory", "peak of the allocator above the baseline: profiler events on a CPU, CUDA's own counter")
     yield Finding("predicted memory", "the same step on fake tensors, without arithmetic, in a process of its own")
     rss = "VmHWM of the process" if Path("/proc/self/status").exists() else "not available on this system"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bench.statistics.bootstrap import bootstrap_medians, median_interval, ratio_interval
-from bench.statistics.verdict import statement, verdict, verdicts
+from bench.statistics.verdict import of_launches, statement, verdict, verdicts
 
 
 def test_median_interval_covers():
@@ -123,3 +123,21 @@ def test_few_rounds_are_unclear_however_equal():
     assert short.word == "unclear"
     assert short.reason == "5 rounds; 99 % needs at least 8"
     assert verdict([1.5] * 8).word == "slower"
+
+
+def test_most_launches_have_to_show_a_change():
+    slower = [_rounds(1.05, seed=k) for k in range(3)]
+    assert of_launches(slower) == verdict(np.concatenate(slower))
+    assert of_launches(slower).word == "slower"
+    assert of_launches([1 / ratios for ratios in slower]).word == "faster"
+    # the rounds together clear the floor; the third pair of processes does not
+    lame = _rounds(1.008, rounds=10, spread=0.001, seed=9)
+    assert verdict(np.concatenate([*slower[:2], lame])).word == "slower"
+    found = of_launches([*slower[:2], lame])
+    assert (found.word, found.reason) == ("unclear", "2 of 3 launches clear 1 %")
+    assert of_launches([1 / ratios for ratios in [*slower[:2], lame]]).word == "unclear"
+    more = [_rounds(1.05, seed=k) for k in range(4)]
+    assert of_launches([*more, lame]).word == "slower"  # four of five
+    assert of_launches([*more, lame, lame]).word == "unclear"  # four of six
+    assert of_launches([*more, lame], floor=0.002).word == "slower"
+    assert of_launches([_rounds(1.001, seed=1), _rounds(0.999, seed=2)]).word == "same"
