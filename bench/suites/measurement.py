@@ -79,7 +79,8 @@ def measure() -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     with Store(path) as store:
         plan = runner.plan(points(), (), store)
-        print(f"{len(plan)} points to measure, {plan.present} are in {path.name}", file=sys.stderr)
+        found = f"{len(plan)} points to measure, {plan.present} are in {path.name}"
+        print(f"estimators of {machine.commit()[:13] or 'no known commit'}: {found}", file=sys.stderr)
         if len(plan):
             store.begin_run(f"asv, preset {axes.PRESET}", "asv run", commit=machine.commit())
             with Bench(Limits.of_this_machine()) as bench:

@@ -304,6 +304,17 @@ def test_wide_intervals_of_a_bias_are_unclear():
     assert _words(_row(), _row(grad_bias_low=0.0, grad_bias_high=0.001))["bias"] == "less biased"
 
 
+@pytest.mark.parametrize(
+    ("step", "together", "word"),
+    [(1.04, 1, "same"), (1.05, 1, "unclear"), (1.06, 1, "slower"), (1.06, 100, "unclear"), (1.08, 100, "slower")],
+)
+def test_a_time_is_named_where_its_interval_clears_the_floor_for_all_together(step, together, word):
+    rest = [_row(dim=100 + k) for k in range(together - 1)]
+    assert between_stores([_row(), *rest], [_row(step, seed=1), *rest])[0].word == word
+    if word == "slower":
+        assert between_stores([_row(step, seed=1), *rest], [_row(), *rest])[0].word == "faster"
+
+
 @pytest.mark.parametrize(("rows", "word"), [(1, "slower"), (163, "slower"), (164, "unclear")])
 def test_a_level_that_the_rounds_cannot_reach_is_unclear(rows, word):
     # 15 rounds bound a median with at most 1 − 2^−14: 99 % for 163 comparisons together, and no more
