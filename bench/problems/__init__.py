@@ -9,6 +9,7 @@ from bench.problems import flows as _flows  # noqa: F401
 from bench.problems import gaussian as _gaussian  # noqa: F401
 from bench.problems import gaussian_mixture as _gaussian_mixture  # noqa: F401
 from bench.problems import images as _images  # noqa: F401
+from bench.problems import implicit_encoder as _implicit_encoder  # noqa: F401
 from bench.problems import made as _made  # noqa: F401
 from bench.problems import mlp as _mlp  # noqa: F401
 from bench.problems import ncsn as _ncsn  # noqa: F401
