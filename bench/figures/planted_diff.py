@@ -1,9 +1,9 @@
 """What `diff` names: time, memory and bias planted in a copy of the repository, and nothing where nothing changed.
 
 ``python -m bench.figures.planted_diff`` clones the checkout's commit to a temporary folder, edits one estimator for
-each plant, commits, and lets ``python -m bench diff`` compare the two commits over a whole sweep. ``--unchanged 10``
-does the same ten times with a pair of commits that differ by a comment alone. Exit code 1 where a plant is not named,
-or anything else is.
+each plant, commits, and lets ``python -m bench diff`` compare the two commits: those estimators and one more, which
+nothing is planted in. ``--unchanged 10`` does the same ten times with a pair of commits that differ by a comment alone.
+Exit code 1 where a plant is not named, or anything else is.
 """
 
 from __future__ import annotations
@@ -21,11 +21,13 @@ from typing import Any
 import click
 
 from bench import problems
-from bench.comparison import side_by_side
+from bench.comparison import ROUNDS, side_by_side
 from bench.diff.change import NEUTRAL, WORDS
 from bench.measure import Bench, Limits
 from bench.process.workers import ROOT
 from bench.sweep import load
+
+FOLLOWED = "ssm,hutchinson,taylor_ssm,taylor"  # the last has no plant; two windows of two pairs
 
 
 @dataclass(frozen=True)
@@ -88,11 +90,14 @@ def plants(step_s: float, peak_bytes: int, slower: float, heavier: float, biased
 @click.option("--unchanged", type=click.IntRange(min=0), default=0, show_default=True, help="Runs over an equal pair.")
 @click.option("--planted", type=click.IntRange(min=0), default=1, show_default=True, help="Runs over the planted pair.")
 @click.option("--sweep", default="smoke", show_default=True, help="The points; ssm, hutchinson and taylor_ssm in it.")
+@click.option("--estimators", "only", default=FOLLOWED, show_default=True, help="Of the sweep, those to compare.")
 @click.option("--slower", type=float, default=0.05, show_default=True)
 @click.option("--heavier", type=float, default=0.10, show_default=True)
 @click.option("--biased", type=float, default=0.01, show_default=True)
-@click.option("--rounds", type=click.IntRange(min=8), default=30, show_default=True)
-def main(unchanged: int, planted: int, sweep: str, slower: float, heavier: float, biased: float, rounds: int) -> None:
+@click.option("--rounds", type=click.IntRange(min=8), default=ROUNDS, show_default=True, help="With each launch.")
+def main(
+    unchanged: int, planted: int, sweep: str, only: str, slower: float, heavier: float, biased: float, rounds: int
+) -> None:
     """Plant changes, run ``diff``, and tell what it named."""
     step_s, peak_bytes = _sizes(sweep)
     right = True
@@ -108,7 +113,7 @@ def main(unchanged: int, planted: int, sweep: str, slower: float, heavier: float
             f"copy of {base[:12]}; ssm's step takes {1e3 * step_s:.3g} ms, hutchinson's peak is {peak_bytes} bytes"
         )
         for run in range(planted):
-            changes, wall_s = _diff(repository, base, new, sweep, rounds)
+            changes, wall_s = _diff(repository, base, new, sweep, only, rounds)
             right &= _tell_planted(f"planted {run + 1}/{planted}", changes, wanted, wall_s)
         _git(repository, "checkout", "-q", base)
         for plant in wanted:
@@ -117,7 +122,7 @@ def main(unchanged: int, planted: int, sweep: str, slower: float, heavier: float
         new = _commit(repository, "unchanged")
         silent = 0
         for run in range(unchanged):
-            changes, wall_s = _diff(repository, base, new, sweep, rounds)
+            changes, wall_s = _diff(repository, base, new, sweep, only, rounds)
             named = [_words(change) for change in changes if change["word"] not in NEUTRAL]
             silent += not named
             unclear = sum(change["word"] == "unclear" for change in changes)
@@ -141,8 +146,11 @@ def _sizes(sweep: str) -> tuple[float, int]:
     return timed.median_s, int(weighed["peak_step_bytes"])
 
 
-def _diff(repository: Path, old: str, new: str, sweep: str, rounds: int) -> tuple[list[dict[str, Any]], float]:
-    command = [sys.executable, "-m", "bench", "diff", old, new, "--sweep", sweep, "--measure-all", "--json"]
+def _diff(
+    repository: Path, old: str, new: str, sweep: str, only: str, rounds: int
+) -> tuple[list[dict[str, Any]], float]:
+    command = [sys.executable, "-m", "bench", "diff", old, new, "--sweep", sweep, "--estimators", only]
+    command += ["--measure-all", "--json"]
     started = time.perf_counter()
     done = subprocess.run([*command, "--rounds", str(rounds)], cwd=repository, capture_output=True, text=True)
     if done.returncode:

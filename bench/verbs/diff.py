@@ -35,7 +35,7 @@ def _fail_on(context: click.Context, parameter: click.Parameter, value: str | No
 @click.option("--sweep", default="smoke", show_default=True, help="Commits: the points to measure.")
 @click.option("--estimators", "only", help="Only these, with commas between.")
 @click.option("--measure-all", is_flag=True, help="Commits: measure points of unchanged source too.")
-@click.option("--rounds", type=click.IntRange(min=8), default=30, show_default=True, help="Commits: rounds of timing.")
+@click.option("--rounds", type=click.IntRange(min=8), help="Commits: rounds of timing with each launch of the workers.")
 @click.option("--problem", "problem_files", multiple=True, metavar="FILE", help="A file of problems; repeatable.")
 @click.option(
     "--fail-on",
@@ -51,7 +51,7 @@ def diff(
     sweep: str,
     only: str | None,
     measure_all: bool,
-    rounds: int,
+    rounds: int | None,
     problem_files: tuple[str, ...],
     fail_on: tuple[str, ...],
     show_all: bool,
@@ -98,11 +98,12 @@ def _points(sweep: str, names: tuple[str, ...], problem_files: tuple[str, ...]) 
 
 
 def _commits(
-    old: str, new: str, points: list[Point], rounds: int, measure_all: bool, problem_files: tuple[str, ...]
+    old: str, new: str, points: list[Point], rounds: int | None, measure_all: bool, problem_files: tuple[str, ...]
 ) -> tuple[list[Change], list[str]]:
     from rich.console import Console
     from rich.progress import Progress
 
+    from bench.comparison import ROUNDS
     from bench.diff import between_commits
     from bench.diff.environment import of_commits
 
@@ -116,7 +117,7 @@ def _commits(
             old,
             new,
             points,
-            rounds=rounds,
+            rounds=rounds or ROUNDS,
             measure_all=measure_all,
             problem_files=problem_files,
             on_stage=stage,

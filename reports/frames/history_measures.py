@@ -47,7 +47,7 @@ MEASURES = {
         ),
         Measure(
             "time_ratio",
-            "step time over a plain step's",
+            "relative step time",
             "plain steps",
             None,
             "track_step_ratio",

@@ -49,7 +49,7 @@ function historyFigure(page, view) {
     settings: {
       x_title: "Commit, oldest first", x_unit: "commit", x_domain: [-0.5, Math.max(places.length - 0.5, 0.5)], x_ticks: ticks,
       x_labels: places.map((place) => shown(page.commits[place].short, 12)),
-      y_title: relative ? `${title}, over its first value` : title, y_unit: relative || unit === "plain steps" ? "" : unit, y_domain: y, y_ticks: tightTicks(y),
+      y_title: relative ? `${title}, over its first value` : unit === "plain steps" ? `${title} (${unit})` : title, y_unit: relative || unit === "plain steps" ? "" : unit, y_domain: y, y_ticks: tightTicks(y),
     },
     alt: `${title} of ${new Set(points.map((p) => p.label)).size} estimators at ${places.length} commits; ${guides.length} step changes. ${told.slice(0, 3).join(" ")}`,
   };
