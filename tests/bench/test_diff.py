@@ -311,8 +311,8 @@ def test_wide_intervals_of_a_bias_are_unclear():
 def test_a_time_is_named_where_its_interval_clears_the_floor_for_all_together(step, together, word):
     rest = [_row(dim=100 + k) for k in range(together - 1)]
     assert between_stores([_row(), *rest], [_row(step, seed=1), *rest])[0].word == word
-    if word == "slower":
-        assert between_stores([_row(step, seed=1), *rest], [_row(), *rest])[0].word == "faster"
+    back = between_stores([_row(step, seed=1), *rest], [_row(), *rest])[0].word
+    assert back == {"slower": "faster"}.get(word, word)
 
 
 @pytest.mark.parametrize(("rows", "word"), [(1, "slower"), (163, "slower"), (164, "unclear")])
