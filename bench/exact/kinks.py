@@ -46,33 +46,35 @@ def widened(model: nn.Module, x: Tensor, noise: float, width: float = WIDTH) -> 
         model: its kinks are all in ``nn.ReLU`` modules.
         x: rows, (B, D), at which the noise that reaches each ReLU is measured.
         noise: σ.
-        width: h, as a part of that noise.
+        width: h, as a part of that noise; of the least, for a module that is called several times.
 
     Raises:
         NotImplementedError: it has no such modules.
     """
-    spreads: dict[str, float] = {}
     z = torch.randn(x.shape, dtype=x.dtype, generator=torch.Generator().manual_seed(0))
     names = [name for name, module in model.named_modules() if isinstance(module, nn.ReLU)]
     if not names:
         raise NotImplementedError(f"{type(model).__name__} has kinks that are in no nn.ReLU module: no reference")
     first, second = (_inputs(model, names, x + side * noise * z) for side in (1.0, -1.0))
-    for name in names:
-        spreads[name] = float((first[name] - second[name]).square().mean().sqrt() / 2)
+    spreads = {
+        name: min(float((a - b).square().mean().sqrt() / 2) for a, b in zip(first[name], second[name], strict=True))
+        for name in names
+        if first[name]
+    }
     copied = copy.deepcopy(model, {id(p): p for p in (*model.parameters(), *model.buffers())})  # shares the tensors
-    for name in names:
+    for name in spreads:
         parent = copied.get_submodule(name.rpartition(".")[0])
         setattr(parent, name.rpartition(".")[2], WideReLU(width * spreads[name]))
     return copied
 
 
-def _inputs(model: Any, names: list[str], x: Tensor) -> dict[str, Tensor]:
-    """What reaches the named modules."""
-    found: dict[str, Tensor] = {}
+def _inputs(model: Any, names: list[str], x: Tensor) -> dict[str, list[Tensor]]:
+    """What reaches the named modules, call by call."""
+    found: dict[str, list[Tensor]] = {name: [] for name in names}
 
     def keep(name: str) -> Any:
         def hook(module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
-            found.setdefault(name, arguments[0].detach())
+            found[name].append(arguments[0].detach())
 
         return hook
 

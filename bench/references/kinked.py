@@ -7,6 +7,7 @@ a finite batch's own objective jumps in θ, and has no derivative to be held aga
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -41,12 +42,12 @@ def counting(recipe: Recipe, spec: ProblemSpec) -> Recipe:
     def label(spec: ProblemSpec, quantity: str) -> str:
         return f"{recipe.label(spec, quantity)}; {REMARK}"
 
-    return replace(recipe, label=label, kept_as="kinked", sampler=_sampler, noise=NOISE, floor=floor)
+    return replace(recipe, label=label, kept_as="kinked", sampler=partial(_sampler, widened), noise=NOISE, floor=floor)
 
 
-def _sampler(model: nn.Module, quantity: str, order: int, x: Tensor) -> Draw:
+def _sampler(widened: bool, model: nn.Module, quantity: str, order: int, x: Tensor) -> Draw:
     weighted = [(1.0, model)]
-    if any(isinstance(module, nn.ReLU) for module in model.modules()) and not hasattr(model, "score"):
+    if widened:
         once, twice = (kinks.widened(model, x, NOISE, times * kinks.WIDTH) for times in (1, 2))
         weighted = [(4 / 3, once), (-1 / 3, twice)]
     parameters = [p for p in model.parameters() if p.requires_grad]

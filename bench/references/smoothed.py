@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
+import torch
 from torch import Tensor, nn
 
 from bench.exact.gradient import exact_gradient, serving
@@ -36,15 +37,16 @@ def at(sigma: float) -> Recipe:
 
     def sampler(model: nn.Module, quantity: str, order: int, x: Tensor) -> Draw:
         route = serving(model, quantity, order)[0]
+        groups = min(sampling.GROUPS, len(x))
         clock: list[float] = []  # of the processor, which neighbours do not slow down; the first draw warms up
 
         def draw(x: Tensor, v: Tensor, z: Tensor) -> Values:
-            clock.append(time.process_time())
-            if len(clock) == 2 * sampling.GROUPS + 1:
-                spent_s = clock[-1] - clock[sampling.GROUPS]
+            clock.append(time.process_time() / torch.get_num_threads())
+            if len(clock) == 2 * groups + 1:
+                spent_s = clock[-1] - clock[groups]
                 if spent_s * sampling.FEWEST > TOO_LONG_S:
                     raise NotImplementedError(
-                        f"{sampling.FEWEST} draws of {spent_s:.1f} s take longer than {TOO_LONG_S:g} s"
+                        f"the fewest, {sampling.FEWEST} draws of {spent_s:.1f} s take longer than {TOO_LONG_S:g} s"
                     )
             return exact_gradient(model, quantity, order, x + sigma * z, v, route)
 

@@ -120,29 +120,38 @@ def score(steps: list[Step], x: Tensor) -> Tensor:
 def _run(layers: nn.Sequential, h: Tensor, create_graph: bool) -> tuple[Tensor, list[Step]]:
     steps: list[Step] = []
     for layer in layers:
+        block = getattr(layer, "block", None)
         jacobian = layer.weight if isinstance(layer, nn.Linear) else getattr(layer, "jacobian", None)
         if isinstance(jacobian, Tensor):
             steps.append(Affine(jacobian))
             h = layer(h)
         elif isinstance(layer, nn.Identity):
             continue
-        elif isinstance(layer, POINTWISE) or getattr(layer, "pointwise", False):
+        elif isinstance(layer, POINTWISE) or getattr(layer, "pointwise", False) is True:
             h, slope, bend = _pointwise(layer, h, create_graph)
             steps.append(Pointwise(slope, bend))
         elif isinstance(layer, nn.Sequential):
             h, inner = _run(layer, h, create_graph)
             steps += inner
-        elif getattr(layer, "skip", False) and isinstance(layer.block, nn.Sequential):
-            source, target = getattr(layer, "source", slice(None)), getattr(layer, "target", slice(None))
-            out, inner = _run(layer.block, h[..., source], create_graph)
+        elif getattr(layer, "skip", False) is True and isinstance(block, nn.Sequential):
+            source, target = (_contiguous(layer, name) for name in ("source", "target"))
+            out, inner = _run(block, h[..., source], create_graph)
             steps.append(Skip(inner, source, target, h.shape[-1]))
             h = h + _among_zeros(out, target, h.shape[-1])
         else:
             raise NotImplementedError(
                 "needs layers that are nn.Linear or pointwise (an activation of torch.nn, or a module whose attribute "
-                "pointwise is true), or skips (a module whose attribute skip is true); got " + type(layer).__name__
+                "pointwise is true), or skips (a module whose attribute skip is true, with an nn.Sequential as block); "
+                f"got {type(layer).__name__}"
             )
     return h, steps
+
+
+def _contiguous(layer: nn.Module, name: str) -> slice:
+    entries = getattr(layer, name, slice(None))
+    if not isinstance(entries, slice) or entries.step not in (None, 1):
+        raise NotImplementedError(f"{name} of a skip has to be a slice without a step; got {entries!r}")
+    return entries
 
 
 def _among_zeros(t: Tensor, entries: slice, width: int) -> Tensor:

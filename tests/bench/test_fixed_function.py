@@ -1,5 +1,6 @@
 """Models that are no fixed function of one row are named and refused, and left as they were."""
 
+import math
 import re
 from dataclasses import replace
 
@@ -60,6 +61,34 @@ def test_a_row_that_sees_others_is_caught_without_any_known_layer(mix):
 
     assert "with the rows beside it" in fixed_function.why_not(Mixed(), torch.randn(8, 4))
     assert fixed_function.why_not(Energy(), torch.randn(1, 4)) == ""
+
+
+def test_values_that_are_not_finite_are_another_outcome_and_rounding_is_none():
+    class Log(Energy):
+        def log_density(self, x):
+            return super().log_density(x) + (x[:, 0] - 10).log()  # NaN in every row, the same at every call
+
+    assert fixed_function.why_not(Log(), torch.randn(8, 4)) == ""
+
+    class Flickering(Energy):
+        calls, size = 0, 0.0
+
+        def log_density(self, x):
+            self.calls += 1
+            return super().log_density(x) * (1 + self.size * self.calls)
+
+    model = Flickering()
+    for model.size, named in ((1e-7, False), (1e-5, True)):  # one rounding of float32, and a hundred of them
+        assert ("two calls" in fixed_function.why_not(model, torch.randn(8, 4))) == named
+
+    class SometimesNan(Energy):
+        calls = 0
+
+        def log_density(self, x):
+            self.calls += 1
+            return super().log_density(x) * (math.nan if self.calls == 2 else 1)
+
+    assert "two calls on the same rows differ by inf" in fixed_function.why_not(SometimesNan(), torch.randn(8, 4))
 
 
 def test_a_third_partys_model_is_refused_and_ours_are_not_asked(monkeypatch, tmp_path):

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch import nn
 
 import estimators
 from bench import problems, references
@@ -15,6 +16,7 @@ from bench.meters.accuracy import accuracy
 from bench.meters.subject import Subject
 from bench.point import ProblemSpec
 from bench.references import kinked, sampling
+from bench.references.recipe import Recipe
 
 ELU = ProblemSpec(data="gaussian", activation="elu", dim=2, depth=1, width=6, batch=16)
 RELU = ProblemSpec(data="gaussian", activation="relu", dim=2, depth=1, width=6, batch=16)
@@ -137,3 +139,80 @@ def test_directional_draws_of_a_smooth_function_are_its_smoothed_derivative(orde
     values = kinks.draw(Wave(), "directional", order, x, v, sigma, z).detach()
     assert abs(values.mean() - smoothed) < 5 * values.std() / len(values) ** 0.5
     assert abs(smoothed) > 20 * values.std() / len(values) ** 0.5
+
+
+class _Functional(nn.Module):
+    """A third party's: no module shows where the kinks are."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.last = nn.Linear(2, 6).double(), nn.Linear(6, 1).double()
+
+    def log_density(self, x):
+        return self.last(nn.functional.relu(self.first(x))).squeeze(-1)
+
+
+def test_relu_that_is_no_module_has_no_reference():
+    x = torch.randn(4, 2, dtype=torch.float64)
+    recipe = kinked.counting(Recipe(lambda spec, quantity: "exact"), RELU)
+    with pytest.raises(NotImplementedError, match="_Functional has kinks that are in no nn.ReLU module"):
+        recipe.sampler(_Functional(), "score_matching", 2, x)
+
+
+def test_an_energy_that_gives_its_score_too_is_widened():
+    """The kinks are those of the energy, whoever differentiates it."""
+
+    class Both(_Functional):
+        def __init__(self):
+            super().__init__()
+            self.relu = nn.ReLU()
+
+        def log_density(self, x):
+            return self.last(self.relu(self.first(x))).squeeze(-1)
+
+        def score(self, x):
+            x = x.detach().requires_grad_()
+            return torch.autograd.grad(self.log_density(x).sum(), x, create_graph=True)[0]
+
+    class Energy(Both):
+        score = None
+
+        def __getattribute__(self, name):
+            if name == "score":
+                raise AttributeError(name)
+            return super().__getattribute__(name)
+
+    torch.manual_seed(0)
+    both, x = Both(), torch.randn(4, 2, dtype=torch.float64)
+    energy = Energy()
+    energy.load_state_dict(both.state_dict())
+    recipe, z = kinked.counting(Recipe(lambda spec, quantity: "exact"), RELU), torch.randn(4, 2, dtype=torch.float64)
+    theirs, ours = (recipe.sampler(m, "score_matching", 2, x)(x, x, z) for m in (both, energy))
+    torch.testing.assert_close(theirs[0], ours[0])
+    for a, b in zip(theirs[1], ours[1], strict=True):
+        torch.testing.assert_close(a, b)
+    assert ours[1][1].abs().max() > 0  # the first layer's bias, which moves nothing but the kinks
+
+
+def test_a_shared_activation_is_widened_by_its_narrowest_layer():
+    torch.manual_seed(0)
+    relu = nn.ReLU()
+    layers = nn.Sequential(nn.Linear(2, 6), relu, nn.Linear(6, 6), relu, nn.Linear(6, 1)).double()
+    with torch.no_grad():
+        layers[2].weight *= 0.1  # so that less of the noise reaches the second
+
+    class Energy(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layers = layers
+
+        def log_density(self, x):
+            return self.layers(x).squeeze(-1)
+
+    x = torch.randn(512, 2, dtype=torch.float64)
+    wide = kinks.widened(Energy(), x, 0.3).layers[1].width
+    z = torch.randn(512, 2, dtype=torch.float64)
+    with torch.no_grad():
+        spreads = [(layers[:k](x + 0.3 * z) - layers[:k](x - 0.3 * z)).square().mean().sqrt() / 2 for k in (1, 3)]
+    assert wide == pytest.approx(0.1 * float(spreads[1]), rel=0.1)
+    assert spreads[1] < 0.3 * spreads[0]

@@ -185,9 +185,29 @@ def test_approximate_backprop_is_exact_on_deep_nets_without_interactions():
     torch.testing.assert_close(ours, theirs)
 
 
+class _Projected(nn.Module):
+    """A block of a ResNet: its shortcut is a layer named ``skip``, not the protocol's marker."""
+
+    def __init__(self):
+        super().__init__()
+        self.skip, self.block = nn.Linear(4, 4), nn.Sequential(nn.Linear(4, 4), nn.Tanh())
+
+    def forward(self, x):
+        return self.skip(x) + self.block(x)
+
+
+class _EveryOther(Residual):
+    source = slice(0, 4, 2)
+
+
 def test_what_is_neither_affine_nor_pointwise_is_refused():
     x = points(2, 4)
     for layers, message in (
+        (nn.Sequential(_Projected(), nn.Linear(4, 1)), "got _Projected"),
+        (
+            nn.Sequential(_EveryOther(nn.Sequential(nn.Linear(2, 4))), nn.Linear(4, 1)),
+            r"source of a skip has to be a slice without a step; got slice\(0, 4, 2\)",
+        ),
         (nn.Sequential(Residual(nn.Sequential(nn.LayerNorm(4))), nn.Linear(4, 1)), "got LayerNorm"),
         (nn.Sequential(nn.LayerNorm(4), nn.Linear(4, 1)), "got LayerNorm"),
         (nn.Sequential(nn.Linear(4, 2)), r"end in one output; these give \(2, 2\)"),
