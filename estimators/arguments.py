@@ -48,12 +48,21 @@ ALLOWED: Mapping[str, tuple[Callable[[Any], bool], str]] = MappingProxyType(
         "eps": _POSITIVE,
         "sigma": _POSITIVE,
         "law": (lambda value: value in LAWS, "one of " + ", ".join(LAWS)),
+    }
+)
+
+# And these in the estimators of equilibrium models alone: elsewhere a solver or a tolerance is another thing.
+ALLOWED_OF_EQUILIBRIA: Mapping[str, tuple[Callable[[Any], bool], str]] = MappingProxyType(
+    {
         "steps": _COUNT_OR_NONE,
         "terms": _COUNT,
         "iterations": _COUNT,
         "damping": (lambda value: _is_number(value) and 0 < value <= 1, "a number > 0 and <= 1"),
         "solver": (lambda value: value in SOLVERS, "one of " + ", ".join(SOLVERS)),
-        "tolerance": (lambda value: value is None or (_is_number(value) and value >= 0), "a finite number >= 0"),
+        "tolerance": (
+            lambda value: value is None or (_is_number(value) and value >= 0),
+            "a finite number >= 0, or None",
+        ),
     }
 )
 
@@ -93,14 +102,15 @@ def check_order(estimator: Estimator, order: Any) -> int:
     return order
 
 
-def check_option(name: str, value: Any) -> None:
-    """One option's value, for the options that mean the same everywhere.
+def check_option(estimator: Estimator, name: str, value: Any) -> None:
+    """One option's value, for the options that mean the same everywhere, or in every estimator of equilibrium models.
 
     Raises:
         ValueError: naming the option, what was given and what is allowed.
     """
-    if name in ALLOWED:
-        is_allowed, description = ALLOWED[name]
+    known = {**ALLOWED, **ALLOWED_OF_EQUILIBRIA} if estimator.needs == "equilibrium" else ALLOWED
+    if name in known:
+        is_allowed, description = known[name]
         if not is_allowed(value):
             raise ValueError(f"option {name} has to be {description}; got {value!r}")
 
@@ -114,7 +124,7 @@ def check_options(estimator: Estimator, options: Mapping[str, Any]) -> dict[str,
             continue
         if value is None and name not in ("chunk",):
             raise ValueError(f"option {name} of {estimator.name} cannot be None")
-        check_option(name, value)
+        check_option(estimator, name, value)
     return {**estimator.options, **options}
 
 

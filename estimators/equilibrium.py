@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from estimators.kinks import refuse_kinks
 
 SOLVERS = ("picard", "anderson")
 MEMORY = 5  # differences that Anderson mixing combines
@@ -70,24 +71,23 @@ def solve(
     return FixedPoint(z, iterations, residual)
 
 
-def continued(model: Any, z: Tensor, steps: int, damping: float = 1.0) -> Callable[[Any], Any]:
-    """The log-density of ``steps`` applications of the layer from z, itself held constant, and the head on top.
+def smooth_fixed_point(model: Any, x: Tensor, *, solver: str, tolerance: float | None, iterations: int) -> Tensor:
+    """The fixed point at each row of x, without history, of a layer that can be differentiated twice there.
 
     Args:
-        model: ``layer(z, x) -> z`` and ``head(z, x) -> (B,)``.
-        z: where to start, of the batch's points.
-        steps: K.
-        damping: λ of z ← λ layer(z, x) + (1 − λ) z.
+        model: ``initial(x) -> z`` and ``layer(z, x) -> z``, rows apart.
+        x: the points, (B, D).
+        solver: as for `solve`.
+        tolerance: as for `solve`.
+        iterations: as for `solve`.
+
+    Raises:
+        ArithmeticError: the fixed point is not reached.
+        NotImplementedError: the layer has kinks; the message names them.
     """
-
-    def log_density(x: Any) -> Any:
-        state: Any = z
-        for _ in range(steps):
-            image = model.layer(state, x)
-            state = image if damping == 1.0 else damping * image + (1.0 - damping) * state
-        return model.head(state, x)
-
-    return log_density
+    z = solve(model, x, solver=solver, tolerance=tolerance, iterations=iterations).z
+    refuse_kinks(model, x, z)
+    return z
 
 
 class _Anderson:

@@ -41,7 +41,11 @@ def along_z(layer: Step, z: Tensor, x: Tensor, direction: Tensor) -> Tensor:
 
 def objective(head: Step, z: Tensor, x: Tensor, first: Tensor, second: Tensor) -> Tensor:
     """½‖s‖² + Δf of f(x) = head(z(x), x), (B,), from ∂z/∂x_i and Σ_i ∂²z/∂x_i²."""
-    series = _pushed(head, z, x, Frame(2, x.shape[1], collapsed=True), first, second / 2)
+    return half_square_and_laplacian(_pushed(head, z, x, Frame(2, x.shape[1], collapsed=True), first, second / 2))
+
+
+def half_square_and_laplacian(series: Series) -> Tensor:
+    """½ Σ_i c₁ᵢ² + 2 c₂, (B,), of a collapsed series of order 2: ½‖∇f‖² + Δf where it runs along every coordinate."""
     return 0.5 * series.coefficient(1).square().sum(0) + 2 * series.coefficient(2)[0]
 
 

@@ -14,7 +14,7 @@ from estimators.reverse import gradient
     quantity="score_matching",
     needs="conditional_scores",
     target="csm",
-    cost=Cost("1", memory="W + D", step_memory="L W + D"),  # of the context; the tail goes through twice as often
+    cost=Cost("1", memory="W + D", step_memory="L W + D"),  # of the context alone
     tags=("exact", "reverse-mode", "autoregressive"),
     source="Meng, Yu, Song, Song, Ermon (2020), Autoregressive Score Matching",
 )
@@ -29,7 +29,8 @@ def csm(model, x: Tensor) -> Tensor:
     score, unless the coordinates are independent: s_d does not collect what x_d does to the conditionals after it.
 
     Cost: one pass through context and tail, one reverse pass through the tail alone, and no factor D beyond the
-    network's own. Memory is that of one pass, and once more the tail's for the θ-gradient.
+    network's own. The declared passes, 1 and with θ-gradient 3, are the context's; the tail's are 2 and 6. Memory is
+    that of one pass, and once more the tail's for the θ-gradient.
 
     Args:
         model: ``context``, (B, D) to (B, D, C), row d seeing only x before d, and ``conditional_score``, from contexts

@@ -3,9 +3,8 @@
 import torch
 from torch import Tensor
 
-from estimators.equilibrium import solve
+from estimators.equilibrium import smooth_fixed_point
 from estimators.implicit import Inverse, along_z, curvature, first_order, objective
-from estimators.kinks import refuse_kinks
 from estimators.registry import register
 
 
@@ -51,8 +50,7 @@ def deq_exact(
     """
     create_graph = torch.is_grad_enabled()
     layer = model.layer
-    fixed = solve(model, x, solver=solver, tolerance=tolerance, iterations=iterations).z
-    refuse_kinks(model, x, fixed)
+    fixed = smooth_fixed_point(model, x, solver=solver, tolerance=tolerance, iterations=iterations)
     with torch.no_grad():
         inverse = Inverse(layer, fixed, x)
         first = inverse(first_order(layer, fixed, x, None))

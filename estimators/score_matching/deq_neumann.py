@@ -2,9 +2,8 @@
 
 from torch import Tensor
 
-from estimators.equilibrium import solve
+from estimators.equilibrium import smooth_fixed_point
 from estimators.implicit import along_z, curvature, first_order, objective
-from estimators.kinks import refuse_kinks
 from estimators.registry import register
 
 
@@ -55,8 +54,7 @@ def deq_neumann(
     Source: Huang, Wang, Onwunta, Wang (2024), ICLR, proposition 2.
     """
     layer = model.layer
-    z = solve(model, x, solver=solver, tolerance=tolerance, iterations=iterations).z
-    refuse_kinks(model, x, z)
+    z = smooth_fixed_point(model, x, solver=solver, tolerance=tolerance, iterations=iterations)
     for _ in range(terms):
         z = layer(z, x)  # its θ-derivative is Σ_{k<K} Jᵏ ∂layer/∂θ
     first = first_order(layer, z, x, None)

@@ -1,14 +1,10 @@
 """Score matching of equilibrium models through a few applications of the layer after the fixed point."""
 
-import functools
-
-import torch
 from torch import Tensor
 
-from estimators.equilibrium import continued, solve
-from estimators.kinks import refuse_kinks
+from estimators.equilibrium import smooth_fixed_point
 from estimators.registry import register
-from estimators.taylor.coordinates import over_coordinates
+from estimators.unrolled import over_all_coordinates
 
 
 @register(
@@ -65,9 +61,5 @@ def deq_phantom(
     Source: Geng, Zhang, Bai, Wang, Lin (2021), On Training Implicit Models, NeurIPS; Huang, Wang, Onwunta, Wang
     (2024), ICLR, with K = 2 and λ = 1.
     """
-    fixed = solve(model, x, solver=solver, tolerance=tolerance, iterations=iterations).z
-    refuse_kinks(model, x, fixed)
-    passes = over_coordinates(continued(model, fixed, steps, damping), x, chunk=chunk, compress=steps == 1)
-    return functools.reduce(
-        torch.add, (0.5 * (series.coefficient(1) ** 2).sum(0) + 2 * series.coefficient(2)[0] for series in passes)
-    )
+    fixed = smooth_fixed_point(model, x, solver=solver, tolerance=tolerance, iterations=iterations)
+    return over_all_coordinates(model, fixed, x, steps=steps, damping=damping, chunk=chunk)

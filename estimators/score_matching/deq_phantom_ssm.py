@@ -4,10 +4,9 @@ import torch
 from torch import Tensor
 
 from estimators import probes as probe_laws
-from estimators.equilibrium import continued, solve
-from estimators.kinks import refuse_kinks
+from estimators.equilibrium import smooth_fixed_point
 from estimators.registry import register
-from estimators.taylor import along
+from estimators.unrolled import over_directions
 
 
 @register(
@@ -66,7 +65,5 @@ def deq_phantom_ssm(
     Source: Huang, Wang, Onwunta, Wang (2024), ICLR; Geng, Zhang, Bai, Wang, Lin (2021), NeurIPS.
     """
     v = probe_laws.draw(law, probes, x, generator)
-    fixed = solve(model, x, solver=solver, tolerance=tolerance, iterations=iterations).z
-    refuse_kinks(model, x, fixed)
-    series = along(continued(model, fixed, steps, damping), x, v, 2, collapsed=True)
-    return (0.5 * (series.coefficient(1) ** 2).sum(0) + 2 * series.coefficient(2)[0]) / probes
+    fixed = smooth_fixed_point(model, x, solver=solver, tolerance=tolerance, iterations=iterations)
+    return over_directions(model, fixed, x, v, steps=steps, damping=damping)

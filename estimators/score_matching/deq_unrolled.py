@@ -1,14 +1,11 @@
 """Score matching of equilibrium models through the whole fixed-point iteration."""
 
-import functools
-
-import torch
 from torch import Tensor
 
-from estimators.equilibrium import continued, solve
+from estimators.equilibrium import solve
 from estimators.kinks import refuse_kinks
 from estimators.registry import register
-from estimators.taylor.coordinates import over_coordinates
+from estimators.unrolled import over_all_coordinates
 
 
 @register(
@@ -43,7 +40,8 @@ def deq_unrolled(
         x: the points, (B, D), float32 or float64.
         steps: N ≥ 1; None for one and a half times as many as reach the tolerance.
         chunk: how many coordinates to push at once; None for all.
-        tolerance: relative residual of the fixed point; None for sixteen units of rounding.
+        tolerance: relative residual of the fixed point; None for sixteen units of rounding, 0 to unroll one and
+            a half times ``iterations`` whatever the residual. Not looked at where ``steps`` is given.
         iterations: how many applications there may be.
 
     Returns:
@@ -60,7 +58,4 @@ def deq_unrolled(
     if steps is None:
         reached = solve(model, x, solver="picard", tolerance=tolerance, iterations=iterations).applications
         steps = reached + -(-reached // 2)
-    passes = over_coordinates(continued(model, start, steps), x, chunk=chunk, compress=steps == 1)
-    return functools.reduce(
-        torch.add, (0.5 * (series.coefficient(1) ** 2).sum(0) + 2 * series.coefficient(2)[0] for series in passes)
-    )
+    return over_all_coordinates(model, start, x, steps=steps, chunk=chunk)

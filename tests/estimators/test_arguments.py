@@ -81,3 +81,20 @@ def test_the_result_is_checked(name, monkeypatch):
     )
     with pytest.raises(ValueError, match=rf"{name} has to return a tensor of shape \(2,\); it returned \(7,\)"):
         est(f, X, *directions, generator=G, **order)
+
+
+def test_words_of_equilibrium_estimators_mean_what_they_like_elsewhere(monkeypatch):
+    """A third party's ``solver`` or ``tolerance`` is its own; the words common to all are checked for it too."""
+    monkeypatch.setattr(estimators.registry, "_estimators", dict(estimators.registry._estimators))
+    seen = {}
+
+    @estimators.register("fresh", quantity="laplacian")
+    def fresh(f, x, *, order, eps=0.1, solver="cg", tolerance=-1.0, steps=0, damping=2, iterations=0, terms=0):
+        seen.update(solver=solver, tolerance=tolerance, steps=steps, damping=damping, iterations=iterations)
+        return f(x)
+
+    given = {"solver": "lbfgs", "tolerance": -2.0, "steps": 0, "damping": 3, "iterations": 0}
+    estimators.get("fresh")(f, torch.zeros(2, 3), order=2, terms=0, **given)
+    assert seen == given
+    with pytest.raises(ValueError, match="option eps has to be"):
+        estimators.get("fresh")(f, torch.zeros(2, 3), order=2, eps=-1.0)

@@ -149,6 +149,35 @@ def test_the_context_is_passed_once_whatever_the_dimension(dim, step):
     assert (counts[1] - counts[0]) / (2 * 5 * dim**2) == declared == (3 if step else 1)
 
 
+class DeepTail(Conditionals):
+    """With a tail of so many hidden layers, shared by the coordinates."""
+
+    def __init__(self, dim, layers, width=8):
+        super().__init__(dim)
+        inputs = self.context(torch.zeros(1, dim)).shape[-1] + 1
+        hidden = [m for _ in range(layers) for m in (torch.nn.Linear(width, width), torch.nn.Softplus())]
+        self.deep = torch.nn.Sequential(torch.nn.Linear(inputs, width), *hidden, torch.nn.Linear(width, 1))
+
+    def conditional_score(self, context, x):
+        return self.deep(torch.cat([context, x.unsqueeze(-1)], -1)).squeeze(-1)
+
+
+@pytest.mark.parametrize("step", [False, True])
+def test_the_tail_is_passed_twice_for_every_coordinate(step):
+    """What the declared passes leave out, as the docstring says: 2 through the tail, and 6 with θ-gradient."""
+    dim, rows, width, counts = 5, 3, 8, []
+    for layers in (2, 3):
+        model, x = DeepTail(dim, layers), torch.randn(rows, dim)
+
+        def run(model=model, x=x):
+            with torch.set_grad_enabled(step):
+                value = estimators.get("csm")(model, x)
+            return torch.autograd.grad(value.mean(), tuple(model.parameters()), allow_unused=True) if step else value
+
+        counts.append(flops.count(run))
+    assert (counts[1] - counts[0]) / (2 * rows * dim * width**2) == (6 if step else 2)
+
+
 @pytest.mark.parametrize("broken", ["context", "conditional_score"])
 def test_results_of_another_shape_are_refused(broken):
     model = Conditionals(4)
