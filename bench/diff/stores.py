@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+import estimators
 from bench.columns import COLUMNS
 from bench.diff.change import BIAS_FLOOR, WORDS, Change, DiffError, failed, memory_change
 from bench.diff.medians import ratio_interval
@@ -76,8 +77,11 @@ def _identity(row: Row) -> str:
 
 
 def _label(row: Row) -> str:
-    options = ", ".join(f"{k}={v}" for k, v in (row["options"] or {}).items() if v is not None)
-    return f"{row['estimator']}({options}) {row['model']} D={row['dim']} depth={row['depth']} order={row['order']}"
+    """The point in few words: options that have their defaults, if they are known here, go without saying."""
+    name = row["estimator"]
+    default = estimators.get(name).options if name in estimators.names() else {}
+    changed = "".join(f" {k}={v}" for k, v in (row["options"] or {}).items() if v != default.get(k))
+    return f"{name}{changed} {row['model']} D={row['dim']} depth={row['depth']} order={row['order']}"
 
 
 def _row(old: Row, new: Row, comparisons: int) -> list[Change]:

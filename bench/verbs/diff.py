@@ -151,7 +151,7 @@ def _print(changes: list[Change], environment: list[str], show_all: bool) -> Non
     shown = [change for change in changes if change.word not in without_numbers and (show_all or change.word != "same")]
     if shown:
         right = ("old", "new", "change")
-        table = make_table("", "what", "verdict", "old", "new", "change", "interval", right=right)
+        table = make_table("", "what", "verdict", "old", "new", "change", "interval", right=right, wrap=("what",))
         for change in sorted(shown, key=lambda change: order.get(change.word, 0)):
             table.add_row(change.label, _word(change), *_numbers(change))
         console.print(table)
