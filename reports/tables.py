@@ -20,7 +20,7 @@ COLUMNS = {
 _SCALE = {"time_step_s": 1e3, "peak_step_bytes": 1e-6}
 _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "ε": r"$\varepsilon$", "σ": r"$\sigma$",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "ε": r"$\varepsilon$", "σ": r"$\sigma$", "<": "$<$", ">": "$>$",
 }  # fmt: skip
 
 
@@ -30,7 +30,7 @@ def table(points: pd.DataFrame, format_: str) -> str:
     lines = [[_cell(row, column) for column in COLUMNS] for _, row in frame.iterrows()]
     if format_ == "latex":
         return _latex(lines)
-    escaped = [[cell.replace("|", "\\|").replace("\n", " ") for cell in line] for line in lines]
+    escaped = [[cell.replace("|", "\\|").replace("<", "&lt;") for cell in line] for line in lines]
     head = ["| " + " | ".join(COLUMNS.values()) + " |", "|" + "---|" + "---:|" * (len(COLUMNS) - 1)]
     return "\n".join([*head, *("| " + " | ".join(line) + " |" for line in escaped)]) + "\n"
 
@@ -38,7 +38,7 @@ def table(points: pd.DataFrame, format_: str) -> str:
 def _cell(row: pd.Series, column: str) -> str:
     value = row[column]
     if isinstance(value, str):
-        return value[:80]
+        return " ".join(value.split())[:80]
     if not row["ok"] and column == "time_step_s":
         return str(row["outcome"]).replace("_", " ")
     if column == "grad_bias" and row["bias_resolved"] is False:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from bench.recommend.measurement import Measurement
-from bench.recommend.scaling import Law, cost_law, error_law, exact_law
+from bench.recommend.scaling import Law, cost_law, error_law, exact_law, shared_rates
 
 
 @dataclass(frozen=True)
@@ -40,22 +40,30 @@ class Fits:
 def fits(measured: Iterable[Measurement]) -> list[Fits]:
     """One for every label and order that was measured at two sizes or more. All rows have to be of one setting."""
     groups: dict[tuple[str, int], list[Measurement]] = defaultdict(list)
-    for m in measured:
-        if m.measured:
-            groups[m.label, m.order].append(m)
-    found = (_fit(group) for _, group in sorted(groups.items()))
+    known = [m for m in measured if m.measured]
+    for m in known:
+        groups[m.label, m.order].append(m)
+    rates = rates_of(known)
+    found = (_fit(group, rates) for _, group in sorted(groups.items()))
     return [fit for fit in found if fit is not None]
 
 
-def time_law(group: list[Measurement]) -> Law | None:
+def rates_of(measured: Iterable[Measurement]) -> tuple[float, ...]:
+    """The seconds that the work of a step takes in one setting, by all of its rows that know their work."""
+    known = [m for m in measured if m.work]
+    return shared_rates([m.work for m in known], [m.time for m in known])
+
+
+def time_law(group: list[Measurement], rates: tuple[float, ...] = ()) -> Law | None:
     """The law of the step time of one label, from what its steps do where every row knows that."""
     work = list(zip(*(m.work for m in group), strict=True)) if all(m.work for m in group) else ()
-    return cost_law([m.dim for m in group], [m.depth for m in group], [m.time for m in group], group[0].width, work)
+    sizes = [m.dim for m in group], [m.depth for m in group]
+    return cost_law(*sizes, [m.time for m in group], group[0].width, work, rates)
 
 
-def _fit(group: list[Measurement]) -> Fits | None:
+def _fit(group: list[Measurement], rates: tuple[float, ...]) -> Fits | None:
     dims, depths = [m.dim for m in group], [m.depth for m in group]
-    time = time_law(group)
+    time = time_law(group, rates)
     if time is None:
         return None
     first = group[0]

@@ -4,8 +4,9 @@ A cost is a sum of power laws with coefficients that are not negative, Σ c_k D^
 relative errors. What a step *does* is known without noise: its floating-point operations, the bytes it moves, the
 operations it launches, its peak memory. Their laws over all of `TERMS` are exact or nearly so, also far outside (exact
 Laplacians that compress columns cost min(D, width) passes). Its *time* is so many seconds for each of them: three rates
-fitted to noisy times extrapolate where a free power law would follow the noise. Without that knowledge, the time gets
-as many terms as its sizes carry.
+fitted to noisy times extrapolate where a free power law would follow the noise. The rates are the machine's, nearly the
+same for every estimator of a setting, so each estimator's are drawn towards those of all: small sizes alone say little
+of the rates at large ones. Without that knowledge, the time gets as many terms as its sizes carry.
 Errors (std, bias) follow one power law, fitted in logarithms.
 """
 
@@ -14,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import product
 
 import numpy as np
@@ -29,6 +31,9 @@ UNKNOWN_SPREAD = 0.25
 
 CLEAR_MAJORITY = 2 / 3
 """Of the sizes, that have to show an error before a law says it is there at others."""
+
+TOWARDS_ALL = 0.03
+"""What a deviation by 100 % from a rate of all estimators weighs, against the squared relative error of one row."""
 
 Powers = tuple[tuple[float, float, float], ...]
 
@@ -48,6 +53,7 @@ class Law:
         dims: the least and the largest dimension measured.
         depths: the least and the largest depth.
         width: where terms with r = 1 stop growing with D.
+        left_out: whether any size could be left out to learn the spread; without, it is `UNKNOWN_SPREAD`, an assumption.
     """
 
     powers: Powers
@@ -57,6 +63,7 @@ class Law:
     depths: tuple[float, float]
     width: float = 1.0
     spread_outside: float = LEAST_SPREAD
+    left_out: bool = True
 
     def __call__(self, dim: float, depth: float) -> float:
         """The value at a size."""
@@ -77,6 +84,7 @@ def cost_law(
     values: Sequence[float],
     width: float = math.nan,
     work: Sequence[Sequence[float]] = (),
+    rates: Sequence[float] = (),
 ) -> Law | None:
     """A law of times; None with fewer than two sizes or a value that is not positive.
 
@@ -86,13 +94,14 @@ def cost_law(
         values: of each row, all positive.
         width: units in a hidden layer.
         work: what the step does, without noise, each of its kinds for each row.
+        rates: the `shared_rates` of the setting, towards which this estimator's are drawn.
     """
     d, l, y = (np.asarray(a, dtype=float) for a in (dims, depths, values))
     if len(set(zip(d, l, strict=True))) < 2 or not (y > 0).all():
         return None
     kinds = np.asarray(work, dtype=float).reshape(-1, len(y))
     if len(kinds) and (kinds > 0).all():
-        return _with_spread(_by_work, d, l, y, width, kinds)
+        return _with_spread(partial(_by_work, shared=np.asarray(rates, dtype=float)), d, l, y, width, kinds)
     return _with_spread(_by_size, d, l, y, width, kinds)
 
 
@@ -123,10 +132,27 @@ def error_law(dims: Sequence[float], depths: Sequence[float], values: Sequence[f
 Fit = Callable[[np.ndarray, np.ndarray, np.ndarray, float, np.ndarray], tuple[Powers, np.ndarray]]
 
 
-def _by_work(d: np.ndarray, l: np.ndarray, y: np.ndarray, width: float, kinds: np.ndarray) -> tuple[Powers, np.ndarray]:
+def shared_rates(work: Sequence[Sequence[float]], values: Sequence[float]) -> tuple[float, ...]:
+    """Seconds for a unit of each kind of work, fitted to the rows (`work` of each) of all estimators of a setting."""
+    kinds, y = np.asarray(work, dtype=float), np.asarray(values, dtype=float)
+    if not len(y):
+        return ()
+    least = 1e-3 / (kinds / y[:, None]).mean(axis=0)  # a kind that no row shows still costs something
+    return tuple(np.maximum(_nonnegative(kinds, y), least).tolist())
+
+
+def _by_work(
+    d: np.ndarray, l: np.ndarray, y: np.ndarray, width: float, kinds: np.ndarray, shared: np.ndarray
+) -> tuple[Powers, np.ndarray]:
     """Rates for each kind of work, times that work's own law."""
     laws = np.stack([_by_terms(d, l, kind, width, kinds)[1] for kind in kinds])
-    return TERMS, _nonnegative(kinds.T, y) @ laws
+    if not len(shared):
+        return TERMS, _nonnegative(kinds.T, y) @ laws
+    usual = shared / np.median(shared @ kinds / y)  # an estimator's own speed, the machine's proportions
+    weight = math.sqrt(TOWARDS_ALL)
+    rows = np.vstack([(kinds * usual[:, None] / y).T, weight * np.eye(len(usual))])
+    deviation, _ = nnls(rows, np.concatenate([np.ones(len(y)), np.full(len(usual), weight)]))
+    return TERMS, deviation * usual @ laws
 
 
 def _by_terms(d: np.ndarray, l: np.ndarray, y: np.ndarray, width: float, _: np.ndarray) -> tuple[Powers, np.ndarray]:
@@ -198,6 +224,7 @@ def _with_spread(fit: Fit, d: np.ndarray, l: np.ndarray, y: np.ndarray, width: f
         law,
         spread=max(least, _size_of(inside), _size_of(residuals)),
         spread_outside=max(LEAST_SPREAD, _size_of(outside)) if outside else UNKNOWN_SPREAD,
+        left_out=bool(inside or outside),
     )
 
 

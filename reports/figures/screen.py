@@ -29,7 +29,8 @@ SETTINGS: Mapping[str, Any] = {
 INK, QUIET, FAINT = "#1f2933", "#52606d", "#e4e7eb"
 _LABEL = (
     "{a}_unit == 'commit' ? x_labels[datum.value] : "
-    "{a}_unit == 'error' ? (datum.value >= 0.000999 ? format(100 * datum.value, '~r') + ' %' : "
+    "{a}_unit == 'error' ? (datum.value >= 99.9 ? replace(format(100 * datum.value, '.0e'), '+', '') + ' %' : "
+    "datum.value >= 0.000999 ? format(100 * datum.value, '~r') + ' %' : "
     "datum.value <= 0 ? '0' : format(datum.value, '.0e')) : "
     "{a}_unit == '' ? format(datum.value, '~r') : replace(format(datum.value, '~s'), /([a-zµ]*)$/i, ' $1') + {a}_unit"
 )

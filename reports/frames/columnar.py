@@ -18,7 +18,8 @@ def columnar(frame: pd.DataFrame, digits: int = 6) -> dict[str, Any]:
     - ``{"values": [distinct …], "codes": [index …]}``;
     - ``{"numbers": [number or null …]}``.
 
-    Infinities and NaN become null. Numbers keep `digits` significant digits.
+    Infinities and NaN become null. Numbers keep `digits` significant digits; columns of whole numbers (bytes,
+    operations, seeds) keep all of theirs.
     """
     return {"length": len(frame), "columns": {name: _column(frame[name], digits) for name in frame.columns}}
 
@@ -50,6 +51,9 @@ def _by_code(column: pd.Series) -> tuple[np.ndarray, list[Any]]:
 def _rounded(values: np.ndarray, digits: int) -> np.ndarray:
     """To so many significant digits; infinities become NaN."""
     values = np.where(np.isfinite(values), values, np.nan)
+    known = values[~np.isnan(values)]
+    if (known == np.trunc(known)).all():
+        return values
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         places = digits - 1 - np.floor(np.log10(np.abs(values)))
         scale = 10.0 ** np.abs(places)

@@ -63,6 +63,8 @@ def machine_name(fingerprint: str | None) -> str:
 
 
 def _text(value: Any) -> str:
+    if value in ("", [], None):
+        return "–"
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    return value if isinstance(value, str) else json.dumps(value, default=str) if value is not None else ""
+    return value if isinstance(value, str) else json.dumps(value, default=str)

@@ -11,7 +11,7 @@ function makeChart(figure, report) {
   function settingsOf({ settings, height }) {
     const known = Object.keys(marks);
     return {
-      ...settings, ...(height ? { height } : {}), width: Math.max(200, widthOf(place)),
+      ...settings, ...(height ? { height } : {}), width: Math.max(latest.least ?? 200, widthOf(place)),
       names: known, colours: known.map((n) => marks[n].colour), shapes: known.map((n) => marks[n].shape),
     };
   }

@@ -10,7 +10,7 @@ function straightLine(xs, ys) {
   const slope = x.reduce((sum, v, k) => sum + (v - mx) * (y[k] - my), 0) / under;
   const rest = y.reduce((sum, v, k) => sum + (v - my - slope * (x[k] - mx)) ** 2, 0), free = n - 2;
   const spread = free > 0 ? Math.sqrt(rest / free) : NaN;
-  return { slope, half: (T_975[free] ?? 2) * spread / Math.sqrt(under), spread, sizes: n };
+  return { slope, half: (T_975[free] ?? 1.96 + 2.6 / free) * spread / Math.sqrt(under), spread, sizes: n };
 }
 
 function drawExponents(table, report) {
@@ -31,7 +31,7 @@ function drawExponents(table, report) {
       const spreads = lines.map((line) => line?.spread).filter((v) => v >= 0), fit = fits.get(label);
       return element("tr", {}, element("td", {}, element("span", { className: "named" }, markerIcon(marks[estimator]), shown(label, 44))),
         ...lines.map((line) => cell(told(line), line ? `${line.sizes} sizes` : "")),
-        cell(spreads.length ? `±${percent(Math.expm1(Math.max(...spreads)))}` : "–"), cell(fit ? `±${percent(Math.expm1(fit.time.spread))}` : "–"));
+        cell(spreads.length ? `±${percent(Math.expm1(Math.max(...spreads)))}` : "–"), cell(!fit ? "–" : fit.time.left_out ? `±${percent(Math.expm1(fit.time.spread))}` : "unknown", fit && !fit.time.left_out ? "too few sizes to leave one out" : ""));
     }));
     table.hidden = labels.size === 0;
   }

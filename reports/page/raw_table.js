@@ -12,13 +12,22 @@ function drawTable(place, report) {
   let shownColumns = FIRST_COLUMNS.filter((name) => names.includes(name));
   let sort = { column: null, down: false }, page = 0, query = "", everything = false, rows = [];
   const search = place.querySelector("input[type=search]"), scope = place.querySelector("#table-all");
+  const copied = place.querySelector(".copied");
   const head = place.querySelector("thead"), body = place.querySelector("tbody"), count = place.querySelector(".count");
   search.addEventListener("input", () => { query = search.value.trim().toLowerCase(); page = 0; collect(); });
   scope.addEventListener("change", () => { everything = scope.checked; page = 0; collect(); });
   place.querySelector(".previous").addEventListener("click", () => { page--; show(); });
   place.querySelector(".next").addEventListener("click", () => { page++; show(); });
   place.querySelector(".csv").addEventListener("click", () => download("rows.csv", text()));
-  place.querySelector(".copy").addEventListener("click", () => navigator.clipboard?.writeText(text()));
+  place.querySelector(".copy").addEventListener("click", async () => {
+    const what = `${rows.length.toLocaleString("en")} rows, ${shownColumns.length} columns`;
+    try {
+      await navigator.clipboard.writeText(text());
+      copied.textContent = `Copied: ${what}.`;
+    } catch {
+      copied.textContent = `The browser does not allow copying here; the download holds the same ${what}.`;
+    }
+  });
   place.querySelector(".columns").append(...names.map((name) => {
     const box = element("input", { type: "checkbox", checked: shownColumns.includes(name), onchange: () => {
       shownColumns = names.filter((n) => (n === name ? box.checked : shownColumns.includes(n)));
@@ -63,7 +72,7 @@ function drawTable(place, report) {
     })));
     body.replaceChildren(...rows.slice(page * PAGE_ROWS, (page + 1) * PAGE_ROWS).map((i) => element("tr", {}, ...shownColumns.map((name) => {
       const value = data.columns[name][i];
-      const content = typeof value === "number" ? digits(value, 4) : shown(value, 60);
+      const content = typeof value !== "number" ? shown(value, 60) : Number.isSafeInteger(value) ? value.toLocaleString("en") : digits(value, 4);
       return element("td", { className: typeof value === "number" ? "number" : "", title: typeof value === "string" && value.length > 60 ? shown(value, 1000) : "" }, content);
     }))));
     count.textContent = `${rows.length.toLocaleString("en")} rows, page ${page + 1} of ${pages}`;

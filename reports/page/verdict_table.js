@@ -1,5 +1,6 @@
 // The verdict section: a sentence for the selected size, and a line for every size.
 const MOST_SIZES = 60;
+const HELD = ["model", "data", "width", "activation", "residual", "stage", "batch", "dtype", "device", "threads", "machine"];
 
 function drawVerdict(place, report) {
   const { data, selection, state, marks } = report;
@@ -68,12 +69,14 @@ function drawVerdict(place, report) {
       best.beyond > 1.001 ? `, an extrapolation by a factor of ${digits(best.beyond, 2)}.` : ", inside that range.") : null;
     const noisy = ranked.filter((a) => a.row !== undefined && c.quality[a.row] === "noisy").length;
     const doubt = noisy ? element("p", { className: "caution" }, `The timing of ${noisy} of these ${ranked.length} was noisy: see Quality before you lean on a factor.`) : null;
+    const mixed = HELD.filter((facet) => selection.live.includes(facet) && new Set(ranked.filter((a) => a.row !== undefined).map((a) => c[facet][a.row])).size > 1);
+    const several = mixed.length ? element("p", { className: "caution" }, `The filters let several settings through, and these estimators were measured in different ones: choose one ${mixed.map((facet) => FACET_NAMES[facet].toLowerCase()).join(" and one ")} to compare like with like.`) : null;
     const stress = ranked.some((a) => a.row !== undefined && isStress(c, a.row));
     const kinks = stress ? element("p", { className: "caution" }, "A stress row: this activation has kinks, at which automatic differentiation is not the objective's derivative. The errors are against a reference that counts them.") : null;
     const more = element("p", { className: "others" });
     if (ties.length) more.append("Tied with it: ", ...joined(ties.slice(0, 6).map((a) => named(a))), ". ");
     if (rest.length) more.append("Dearer: ", ...joined(rest.slice(0, 5).map((a) => element("span", {}, named(a), ` ×${digits(a.ratio, 2)}`))), ". ");
-    box.replaceChildren(...[lead, told, caution, doubt, kinks, more, whyNot(refused)].filter(Boolean));
+    box.replaceChildren(...[lead, told, caution, several, doubt, kinks, more, whyNot(refused)].filter(Boolean));
   }
 
   const joined = (nodes) => nodes.flatMap((node, k) => (k ? [", ", node] : [node]));

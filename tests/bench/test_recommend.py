@@ -11,9 +11,9 @@ from click.testing import CliRunner
 
 from bench.recommend import Question, recommend
 from bench.recommend.accuracy import sure_bias
-from bench.recommend.holdout import predictions, summary
+from bench.recommend.holdout import Prediction, predictions, share, summary
 from bench.recommend.rule import calls_needed
-from bench.recommend.scaling import cost_law, error_law
+from bench.recommend.scaling import cost_law, error_law, shared_rates
 from bench.store import Store
 from bench.store.latest import latest
 from tests.reports.synthetic_rows import synthetic_rows
@@ -161,6 +161,34 @@ def test_leaving_sizes_out_counts_inside_and_outside():
     assert [p.outside for p in found] == [True, False, False, True]
     assert all(p.predicted == pytest.approx(p.measured, rel=0.05) and p.covered for p in found)
     assert "within 25 %" in summary(found)
+
+
+def test_shares_have_the_interval_of_clopper_and_pearson_and_misses_are_told():
+    assert share(8, 10) == pytest.approx((0.4439, 0.9748), abs=1e-4)
+    assert share(0, 10) == pytest.approx((0, 1 - 0.025 ** (1 / 10)))
+    assert share(10, 10) == pytest.approx((0.025 ** (1 / 10), 1))
+    fine = Prediction("a", 2, 64, 2, 1.0, 1.1, False, True, 1.0, 0.01)
+    missed = fine._replace(label="b", predicted=2.0, measured=1.0, outside=True, covered=False, reach=4.0, noise=0.3)
+    told = summary([fine] * 9 + [missed._replace(outside=False)] + [missed])
+    assert "inside the measured range: 9 of 10 sizes within 25 % = 90.0% (95 % interval 55.5% to 99.7%)" in told
+    assert "outside it: 0 of 1 sizes" in told
+    assert "2.00  b, D 64, depth 2, order 2" in told
+    assert "4 times beyond the sizes fitted, its own time is known to ±30% only" in told
+
+
+def test_rates_of_all_estimators_tell_what_small_sizes_of_one_do_not():
+    # steps of launches alone up to D = 64: only the other estimator's rows know the price of an operation's arithmetic
+    rates, rng = np.array([1e-10, 1e-5]), np.random.default_rng(0)
+    dims, depths = [16, 32, 64], [2, 2, 2]
+    work = [[1e3 * d for d in dims], [100.0] * 3]
+    times = (rates @ np.array(work)) * np.exp(0.02 * rng.standard_normal(3))
+    other = [(1e8, 100.0), (1e9, 100.0), (1e6, 100.0)]
+    shared = shared_rates(other, [float(rates @ w) for w in other])
+    assert shared == pytest.approx(tuple(rates), rel=1e-3)
+    true = float(rates @ [1e3 * 1e6, 100.0])
+    alone, told = (cost_law(dims, depths, times, 128, work, known)(1e6, 2) for known in ((), shared))
+    assert abs(alone / true - 1) > 1
+    assert told == pytest.approx(true, rel=0.15)
 
 
 def test_a_law_that_saturates_at_the_width():

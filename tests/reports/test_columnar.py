@@ -29,6 +29,13 @@ def test_values_come_back_to_six_digits():
     np.testing.assert_allclose(np.array(back, dtype=float), values, rtol=5.1e-6)
 
 
+def test_whole_numbers_keep_all_of_their_digits():
+    seeds, peaks = [1234567891, 0, 20261125], [818_828.0, np.nan, 1_472_123_457.0]
+    assert decoded(pd.DataFrame({"seed": seeds, "peak_step_bytes": peaks})) == {
+        "seed": seeds, "peak_step_bytes": [818_828, None, 1_472_123_457],
+    }  # fmt: skip
+
+
 def test_what_is_no_number_is_null_and_types_stay_apart():
     frame = pd.DataFrame(
         {"x": [np.nan, np.inf, 1.0], "flag": pd.Series([True, None, 1], dtype=object), "word": ["a", None, "a"]}

@@ -11,6 +11,7 @@ from reports.__main__ import main
 from reports.__main__ import run as run_command
 from reports.frames.rows import from_rows, load
 from reports.pages.build import build
+from reports.tables import table
 from tests.reports.synthetic_rows import synthetic_rows
 
 
@@ -52,6 +53,15 @@ def test_tables_for_papers(store):
     latex = run("table", "--store", store, "--format", "latex", "--where", "estimator=fd_ssm").output
     assert r"fd\_ssm ($\varepsilon$=0.1) & 16" in latex
     assert latex.count("\\\\") == 1 + 16
+
+
+def test_tables_escape_what_latex_and_markdown_would_read(frame):
+    hidden = frame[(frame["bias_resolved"] == False) & (frame["grad_bias_high"] > 0)].head(1)  # noqa: E712
+    hidden = hidden.assign(label="a<b>\n\n|c", grad_bias_high=0.123)
+    latex, markdown = table(hidden, "latex"), table(hidden, "markdown")
+    assert "a$<$b$>$ |c & " in latex and " & $<$ 0.12 & " in latex
+    assert "| a&lt;b> \\|c | " in markdown and " | &lt; 0.12 | " in markdown
+    assert len(latex.splitlines()) == 7 and len(markdown.splitlines()) == 3
 
 
 @pytest.mark.parametrize(

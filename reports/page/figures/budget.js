@@ -4,7 +4,8 @@ const CURVE_SAMPLES = 40, MOST_CURVES = 40;
 function budget(report, view) {
   const c = report.data.columns;
   const fixed = view.batches === "fixed";
-  const rows = report.selection.rows(view).filter((i) => c.ok[i] && c.time_step_s[i] > 0 && c.bias_sure[i] !== null).slice(0, MOST_CURVES);
+  const fine = report.selection.rows(view).filter((i) => c.ok[i] && c.time_step_s[i] > 0 && c.bias_sure[i] !== null);
+  const rows = fine.length > MOST_CURVES ? [...fine].sort((a, b) => c.rmse[a] - c.rmse[b]).slice(0, MOST_CURVES) : fine;
   const points = [], table = [];
   if (!rows.length) return { points };
   const longest = 1e3 * Math.max(...rows.map((i) => c.time_step_s[i]));
@@ -21,6 +22,7 @@ function budget(report, view) {
   placeLabels(points.filter((p) => p.start), { x, y, width: plotWidth(), height: 340 });
   return {
     points, table,
+    told: fine.length > MOST_CURVES ? [`The ${MOST_CURVES} curves with the least error of one step are drawn, of ${fine.length}.`] : [],
     settings: { x_title: "Compute budget", y_title: "Gradient error, RMSE (relative)", x_unit: "s", y_unit: "error", x_domain: x, y_domain: y, x_ticks: logTicks(x), y_ticks: logTicks(y) },
     alt: `Gradient error against compute budget for ${rows.length} estimators with their options.`,
   };

@@ -16,12 +16,12 @@ function heatMap(report, view) {
     if (c[cost][i] > 0) group.best = Math.min(group.best, c[cost][i]);
   }
   const order = [...cells.entries()].sort((a, b) => a[1].sizes.reduce((sign, v, k) => sign || v - b[1].sizes[k], 0));
-  const labels = new Set();
+  const every = new Set(order.slice(0, MOST_CELLS).flatMap(([, group]) => [...group.lines.keys()]));
+  const labels = new Set([...every].sort(byName).slice(0, MOST_LINES));
   const points = [];
   order.slice(0, MOST_CELLS).forEach(([cell, group], rank) => {
     for (const [label, i] of group.lines) {
-      labels.add(label);
-      if (labels.size > MOST_LINES && !labels.has(label)) continue;
+      if (!labels.has(label)) continue;
       const failed = !(c[cost][i] > 0);
       const ratio = failed ? null : c[cost][i] / group.best;
       points.push({
@@ -36,7 +36,9 @@ function heatMap(report, view) {
   const left = order.length - MOST_CELLS;
   return {
     points,
+    least: 250 + 40 * Math.min(MOST_CELLS, order.length),
     height: 23 * new Set(points.map((p) => p.label)).size,
+    told: every.size > MOST_LINES ? [`The first ${MOST_LINES} of ${every.size} estimators with their options; hide some in the filters to see others.`] : [],
     settings: { x_title: `dimension D, depth, order T${left > 0 ? ` (first ${MOST_CELLS} of ${order.length} sizes)` : ""}` },
     alt: `${COSTS[cost][0]} over the best of each size: ${labels.size} estimators with their options, ${cells.size} sizes, ${points.filter((p) => p.failed).length} cells without a number.`,
   };

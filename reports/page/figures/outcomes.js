@@ -22,6 +22,9 @@ function outcomes(report, view) {
       start += count;
     }
   }
+  const widest = Math.max(...[...counts.values()].map((ends) => Object.values(ends).reduce((a, b) => a + b)));
+  const pixels = (plotWidth() - 110) / widest; // a word that is wider than its bar would cover its neighbour
+  for (const point of points) if (6.4 * point.text.length > point.count * pixels) point.text = 6.4 * String(point.count).length > point.count * pixels ? "" : String(point.count);
   const failed = points.filter((p) => p.outcome !== "ok").reduce((sum, p) => sum + p.count, 0);
   return {
     points, height: 24 * counts.size,

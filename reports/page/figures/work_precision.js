@@ -34,7 +34,9 @@ function workPrecision(report, view) {
     });
   }
   merge(points);
-  points.sort((a, b) => a.x - b.x).forEach((point, rank) => { point.rank = rank; });
+  // A line joins settings in their own order (of ε, of probes), not in that of their noisy costs.
+  const place = (p) => c.step_value[p.row] ?? c.probes[p.row] ?? 0;
+  points.sort((a, b) => place(a) - place(b) || a.x - b.x).forEach((point, rank) => { point.rank = rank; });
   if (points.length <= MOST_LABELS) for (const point of points) point.text = points.length <= MOST_NAMED ? shown(point.label, 30) : c.option_text[point.row];
   const rounding = view.floor === "rounding" || error === "grad_bias";
   return finishErrorPlot(report, { points, failed, unit, costTitle, errorTitle, floors: error !== "grad_bias", rounding });
