@@ -2,7 +2,7 @@
 
 Colours are Okabe and Ito's (2008) and two of Tol's, told apart by colour-blind readers; a marker always goes with them,
 so that no meaning rests on colour alone. The assignment depends on the name only, never on which others are
-shown, except that two unknown names falling into one slot are moved apart.
+shown, except that names of plugins falling into one slot are moved apart.
 """
 
 from __future__ import annotations
@@ -13,6 +13,24 @@ from dataclasses import dataclass
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#444444", "#882255")
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "triangle-left")
+PATHS = dict(
+    zip(
+        SHAPES,
+        (
+            "M5 0a5 5 0 1 0 -10 0a5 5 0 1 0 10 0",
+            "M-4.4-4.4h8.8v8.8h-8.8z",
+            "M0-5.4L5 3.6H-5z",
+            "M0-5.8L5 0L0 5.8L-5 0z",
+            "M-1.8-5.2h3.6v3.4h3.4v3.6h-3.4v3.4h-3.6v-3.4h-3.4v-3.6h3.4z",
+            "M0 5.4L5-3.6H-5z",
+            "M5.4 0L-3.6 5V-5z",
+            "M-5.4 0L3.6 5V-5z",
+        ),
+        strict=True,
+    )
+)
+"""SVG paths of the shapes, about seven units from the middle; legends and the estimators' pages draw them."""
+
 MATPLOTLIB_MARKERS = dict(zip(SHAPES, ("o", "s", "^", "D", "P", "v", ">", "<"), strict=True))
 
 _KNOWN = (
@@ -28,9 +46,23 @@ _KNOWN = (
         "nested_forward",
         "complex_contour",
     ),
-    ("taylor_hutchinson", "fd_laplacian", "taylor_trace", "fd_hutchinson", "curvature_propagation", "hvp_vmap"),
-    ("stein_trace", "approximate_backprop", "nested_forward_laplacian", "complex_step_hutchinson"),
-    ("biharmonic_interpolation", "stochastic_biharmonic"),
+    (
+        "taylor_hutchinson",
+        "fd_laplacian",
+        "taylor_trace",
+        "fd_hutchinson",
+        "curvature_propagation",
+        "hvp_vmap",
+        "cp_sm",
+    ),
+    (
+        *("stein_trace", "approximate_backprop", "nested_forward_laplacian", "complex_step_hutchinson"),
+        *("fd_ssm_one_sided", "kl_sm", "dsm_annealed", "fd_ssm_score"),
+    ),
+    (
+        *("biharmonic_interpolation", "stochastic_biharmonic", "sm_vmap", "ssm_forward"),
+        *("fd_ssm_4th", "dsm_cv", "deq_phantom_ssm", "taylor_trace_sm"),
+    ),
     ("dsm_sliced", "fd_dsm", "csm", "deq_exact", "deq_neumann", "deq_phantom", "mle", "deq_unrolled"),
 )
 
@@ -41,6 +73,15 @@ class Mark:
 
     colour: str
     shape: str
+
+    @property
+    def path(self) -> str:
+        """The same shape as an SVG path."""
+        return PATHS[self.shape]
+
+    def to_dict(self) -> dict[str, str]:
+        """Plain data, for the page."""
+        return {"colour": self.colour, "shape": self.shape, "path": self.path}
 
     @property
     def matplotlib_marker(self) -> str:
@@ -60,16 +101,18 @@ def _mark(slot: int) -> Mark:
 
 def marks(names: Iterable[str]) -> dict[str, Mark]:
     """The mark of each name. All differ for up to 64 names."""
-    slots, taken, chosen = _slots(), set(_slots().values()), {}
-    for name in sorted(set(names)):
+    slots, names = _slots(), sorted(set(names))
+    used = {slots[name] for name in names if name in slots}
+    reserved = set(slots.values())
+    chosen = {}
+    for name in names:
         if name in slots:
             chosen[name] = _mark(slots[name])
             continue
-        slot = zlib.crc32(name.encode("utf-8", "surrogatepass")) % 64
-        for step in range(64):
-            if (slot + step) % 64 not in taken:
-                slot = (slot + step) % 64
-                break
-        taken.add(slot)
+        first = zlib.crc32(name.encode("utf-8", "surrogatepass")) % 64
+        around = [(first + step) % 64 for step in range(64)]
+        free = [slot for slot in around if slot not in used]
+        slot = next((slot for slot in free if slot not in reserved), free[0] if free else first)
+        used.add(slot)
         chosen[name] = _mark(slot)
     return chosen

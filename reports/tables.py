@@ -20,7 +20,8 @@ COLUMNS = {
 _SCALE = {"time_step_s": 1e3, "peak_step_bytes": 1e-6}
 _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "ε": r"$\varepsilon$", "σ": r"$\sigma$", "<": "$<$", ">": "$>$",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "ε": r"$\varepsilon$", "σ": r"$\sigma$",
+    "<": "$<$", ">": "$>$",
 }  # fmt: skip
 
 

@@ -53,7 +53,7 @@ class Law:
         dims: the least and the largest dimension measured.
         depths: the least and the largest depth.
         width: where terms with r = 1 stop growing with D.
-        left_out: whether any size could be left out to learn the spread; without, it is `UNKNOWN_SPREAD`, an assumption.
+        left_out: whether a size could be left out to learn the spread; else it is `UNKNOWN_SPREAD`, an assumption.
     """
 
     powers: Powers

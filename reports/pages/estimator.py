@@ -18,10 +18,14 @@ from reports.palette import Mark
 MOST_POINTS, MOST_FAILURES, LONGEST = 400, 60, 20_000
 _COLUMNS = {
     "option_text": "options", "model": "model", "dim": "D", "depth": "depth", "order": "T", "batch": "batch",
-    "dtype": "precision", "device": "device", "time_step_s": "step time, s", "peak_step_bytes": "peak memory, MB",
-    "rmse": "gradient RMSE", "grad_bias": "bias", "grad_bias_high": "bias, upper end",
-    "grad_std": "std", "draws": "draws",
+    "dtype": "precision", "device": "device", "time_step_s": "step, ms", "peak_step_bytes": "peak memory, MB",
+    "rmse": "gradient RMSE", "grad_bias": "bias", "grad_std": "std of a draw", "draws": "draws",
 }  # fmt: skip
+_INTERVALS = {
+    "time_step_s": ("time_step_low_s", "time_step_high_s"), "rmse": ("rmse_low", "rmse_high"),
+    "grad_bias": ("grad_bias_low", "grad_bias_high"), "grad_std": ("std_low", "std_high"),
+}  # fmt: skip
+_SCALES = {"time_step_s": 1e3, "peak_step_bytes": 1e-6}
 
 
 def page_of(name: str) -> str:
@@ -46,10 +50,7 @@ def estimator_page(name: str, points: pd.DataFrame, mark: Mark) -> str:
         mark=mark,
         facts=_facts(name),
         columns=list(_COLUMNS.values()),
-        points=[
-            [_shown(column, row[column]) for column in _COLUMNS]
-            for _, row in own[own["ok"]].head(MOST_POINTS).iterrows()
-        ],
+        points=[[_shown(column, row) for column in _COLUMNS] for _, row in own[own["ok"]].head(MOST_POINTS).iterrows()],
         total=int(own["ok"].sum()),
         failures=[_failure(row) for _, row in failures.iterrows()],
         failed=int((~own["ok"]).sum()),
@@ -109,12 +110,19 @@ def _code(function: Any) -> str:
         return ""
 
 
-def _shown(column: str, value: Any) -> str:
+def _shown(column: str, row: pd.Series) -> str:
+    """The value, with its 95 % interval where it has one; a bias not told from zero stands below its upper end."""
+    value = row[column]
     if value is None or value != value:
         return "–"
-    if column == "peak_step_bytes":
-        return f"{value / 1e6:.3g}"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)[:60]
+    if not isinstance(value, float):
+        return str(value)[:60]
+    scale = _SCALES.get(column, 1.0)
+    low, high = (row[end] * scale for end in _INTERVALS.get(column, (column, column)))
+    if column == "grad_bias" and row["bias_resolved"] is False:
+        return f"< {high:.3g}"
+    number = f"{value * scale:.6g}" if value.is_integer() else f"{value * scale:.3g}"
+    return number + (f" ({low:.3g} to {high:.3g})" if low < high else "")
 
 
 def _failure(row: pd.Series) -> dict[str, str]:

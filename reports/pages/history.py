@@ -24,7 +24,7 @@ def history_page(history: History) -> str:
     rows, found = history.rows, steps(history.rows)
     names = sorted({str(name) for name in rows["estimator"]})
     about = {
-        "marks": {name: {"colour": m.colour, "shape": m.shape} for name, m in marks(names).items()},
+        "marks": {name: m.to_dict() for name, m in marks(names).items()},
         "specs": {figure.NAME: screen.vega(figure.on_screen())},
         "commits": [{"short": c.short, "day": c.day, "subject": c.subject[:120]} for c in history.commits],
         "measures": {m.name: {"title": m.title, "unit": m.unit} for m in MEASURES.values()},

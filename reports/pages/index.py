@@ -27,7 +27,7 @@ def index_page(frame: pd.DataFrame, store: str, runs: Sequence[Mapping[str, Any]
     """The document, with its data inside; `frame` is what `reports.frames.points` makes of the rows."""
     told = columnar.columnar(frame.drop(columns=list(LEFT_OUT), errors="ignore"))
     about = {
-        "marks": {name: {"colour": m.colour, "shape": m.shape} for name, m in marks(_names(frame)).items()},
+        "marks": {name: m.to_dict() for name, m in marks(_names(frame)).items()},
         "specs": {figure.NAME: screen.vega(figure.on_screen()) for figure in FIGURES.values()},
         "fits": fitted(frame),
         "convergence": {

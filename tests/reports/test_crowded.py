@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from itertools import pairwise
 
 import pytest
 
@@ -13,7 +14,8 @@ from tests.reports.synthetic_rows import synthetic_rows
 
 pytestmark = pytest.mark.browser
 STEPS, IN_DOUBLE = 70, 40
-BARS = """[...document.querySelectorAll("figure[data-figure=outcomes] .mark-text.role-mark text")].filter((text) => text.textContent).map((text) => {
+BARS = """[...document.querySelectorAll("figure[data-figure=outcomes] .mark-text.role-mark text")]
+    .filter((text) => text.textContent).map((text) => {
     const { left, right } = text.getBoundingClientRect();
     return [left, right];
 }).sort((a, b) => a[0] - b[0])"""
@@ -65,7 +67,7 @@ def test_words_of_outcomes_do_not_cover_one_another(crowded, open_page):
     points, _ = shown(page, "outcomes")
     assert {point["outcome"] for point in points} == {"ok", "timeout", "crashed", "error"}
     boxes = page.evaluate(BARS)
-    assert all(left >= right for (_, right), (left, _) in zip(boxes, boxes[1:], strict=False))
+    assert all(left >= right for (_, right), (left, _) in pairwise(boxes))
 
 
 def test_a_verdict_over_several_settings_asks_for_one(crowded, open_page):

@@ -9,6 +9,7 @@ import math
 import numpy as np
 import pytest
 
+import estimators
 from reports.figures import (
     bias_forest,
     budget,
@@ -27,7 +28,7 @@ from reports.frames.pareto import front_shares, on_front
 from reports.frames.points import points
 from reports.frames.rows import from_rows
 from reports.frames.slice import fullest, keep
-from reports.palette import marks
+from reports.palette import COLOURS, SHAPES, marks
 
 ROW = {
     "quantity": "laplacian", "estimator": "hutchinson", "target": "exact", "dim": 4, "depth": 2, "order": 2,
@@ -240,3 +241,10 @@ def test_print_varies_its_own_axis_alone(figure, own, monkeypatch):
     assert len(kept[0]) == len(steps)
     assert set(kept[0]["width"]) == {128}
     assert "width 128" in printed.axes[0].get_title().replace("\n", " ")
+
+
+def test_a_built_in_estimator_looks_the_same_whoever_is_shown_with_it():
+    together = marks(estimators.names())
+    assert len(set(together.values())) == len(together)
+    assert {name: marks([name])[name] for name in together} == together
+    assert all(m.colour in COLOURS and m.shape in SHAPES and m.path.startswith("M") for m in together.values())
