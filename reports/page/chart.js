@@ -21,6 +21,7 @@ function makeChart(figure, report) {
     const filled = structuredClone(spec);
     const signals = settingsOf(latest);
     for (const signal of filled.signals) if (signal.name in signals && signal.name !== "width") signal.value = signals[signal.name];
+    for (const { name: signal, on } of filled.signals) if (signal === "width" && latest.least) for (const event of on) event.update = `max(${latest.least}, ${event.update})`;
     if (latest.height) filled.height = latest.height;
     for (const source of filled.data) if (source.name in latest && Array.isArray(latest[source.name])) source.values = latest[source.name];
     ({ view } = await vegaEmbed(place, filled, {

@@ -13,6 +13,7 @@ from reports.pages.build import build
 from tests.reports.synthetic_rows import synthetic_rows
 
 pytestmark = pytest.mark.browser
+WIDTHS = "+document.querySelector('[data-figure=heat_map] svg').getAttribute('width')"
 STEPS, IN_DOUBLE = 70, 40
 BARS = """[...document.querySelectorAll("figure[data-figure=outcomes] .mark-text.role-mark text")]
     .filter((text) => text.textContent).map((text) => {
@@ -64,6 +65,10 @@ def test_lines_join_settings_in_their_own_order(crowded, open_page):
 
 def test_words_of_outcomes_do_not_cover_one_another(crowded, open_page):
     page = open_page(crowded, width=390)
+    shown(page, "heat_map")
+    page.set_viewport_size({"width": 400, "height": 800})
+    page.wait_for_timeout(200)
+    assert page.evaluate(WIDTHS) >= 290  # it scrolls, and its cells can be read
     points, _ = shown(page, "outcomes")
     assert {point["outcome"] for point in points} == {"ok", "timeout", "crashed", "error"}
     boxes = page.evaluate(BARS)
