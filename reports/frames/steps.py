@@ -31,17 +31,17 @@ def steps(history: pd.DataFrame) -> pd.DataFrame:
         word: slower, faster, heavier, …
         lasts: how many commits it has been until the next step.
     """
+    known = history[history["value"].notna()].sort_values("place", kind="stable")
+    several = known[known.duplicated("series", keep=False)]  # one commit has no steps, and a store may have 1e5 series
     found: list[dict[str, Any]] = []
-    for _, series in history[history["value"].notna()].groupby("series", sort=False):
-        found += _of_series(series.sort_values("place"))
+    for _, series in several.groupby("series", sort=False):
+        found += _of_series(series)
     frame = pd.DataFrame(found, columns=list(COLUMNS))
     size = frame["change"].abs().where(frame["change"] >= 0, (1 / (1 + frame["change"].clip(lower=-0.999)) - 1))
     return frame.assign(size=size).sort_values("size", ascending=False).drop(columns="size").reset_index(drop=True)
 
 
 def _of_series(series: pd.DataFrame) -> list[dict[str, Any]]:
-    if len(series) < 2:
-        return []
     first = series.iloc[0]
     measure = MEASURES[first["measure"]]
     values = [

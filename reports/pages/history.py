@@ -17,11 +17,13 @@ from reports.palette import marks
 
 PAGE = "history.html"
 MOST_STEPS, MOST_COMMITS, MOST_REMARKS = 200, 400, 20
+MOST_ROWS = 50_000  # above, values of one commit alone are left out: there is nothing to follow
 
 
 def history_page(history: History) -> str:
     """The document, with its data inside."""
     rows, found = history.rows, steps(history.rows)
+    drawn = rows if len(rows) <= MOST_ROWS else rows[rows.duplicated("series", keep=False)]
     names = sorted({str(name) for name in rows["estimator"]})
     about = {
         "marks": {name: m.to_dict() for name, m in marks(names).items()},
@@ -40,7 +42,7 @@ def history_page(history: History) -> str:
         steps=[_step(history, row) for row in found.head(MOST_STEPS).to_dict("records")],
         total=len(found),
         remarks=history.remarks[:MOST_REMARKS],
-        data=columnar.embedded(columnar.columnar(rows.drop(columns=["commit"]))),
+        data=columnar.embedded(columnar.columnar(drawn.drop(columns=["commit"]))),
         about=columnar.embedded(about),
     )
 

@@ -6,15 +6,18 @@ import json
 import math
 import os
 import subprocess
+from dataclasses import replace
 
 import pytest
 
 from bench.store import Store
 from reports.figures import history as figure
+from reports.frames import steps as frames_steps
 from reports.frames.commits import in_order
 from reports.frames.history import history, load_rows
 from reports.frames.rows import from_rows
 from reports.frames.steps import steps
+from reports.pages import history as history_pages
 from reports.pages.history import history_page
 from reports.palette import marks
 from tests.reports.history_results import COMMITS, rows_of_commits, write_asv_results
@@ -140,6 +143,16 @@ def test_a_value_time_has_the_interval_of_its_block_medians():
         assert math.isnan(times["low"].iloc[-1])
     assert named(steps(followed), measure="time_value_s") == set()
     assert named(steps(history(from_rows(rows), None, ()).rows), measure="time_value_s") == {("ssm", "slower", 2, 3)}
+
+
+def test_thousands_of_series_of_one_commit_are_neither_searched_nor_embedded(followed, monkeypatch):
+    monkeypatch.setattr(frames_steps, "_of_series", lambda series: pytest.fail("a series of one commit"))
+    rows = followed.rows
+    alone = replace(followed, rows=rows[rows["place"] == rows["place"].max()].drop_duplicates("series"))
+    assert frames_steps.steps(alone.rows).empty
+    whole = history_page(alone)
+    monkeypatch.setattr(history_pages, "MOST_ROWS", len(alone.rows) - 1)
+    assert len(history_page(alone)) < len(whole) - 20 * len(alone.rows)
 
 
 def test_drift_of_the_machine_makes_no_step_in_time_over_the_anchors():
