@@ -14,7 +14,10 @@ from pathlib import Path
 import click
 
 VERBS = Path(__file__).parent / "verbs"
-ORDER = ("list", "plan", "run", "compare", "diff", "recommend", "export", "merge", "check", "doctor", "conformance")
+ORDER = (
+    *("list", "plan", "run", "compare", "diff", "recommend", "claims", "export", "merge", "check", "doctor"),
+    "conformance",
+)
 
 
 class Verbs(click.Group):

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench.columns import OUTCOMES
+from bench.verbs._progress import PointProgress
 
 if TYPE_CHECKING:
     from collections import Counter
 
-    from bench.runner import Plan, Watcher
+    from bench.runner import Plan
     from bench.store import Store
 
 
@@ -124,7 +125,7 @@ def run(
             limits = Limits.of_this_machine(timeout_s, memory_gib)
             try:
                 with (
-                    _Progress(plan) as watcher,
+                    PointProgress(plan) as watcher,
                     Bench(limits, [*map(str, plugins)], [*map(str, problem_files)], not no_predict) as bench,
                 ):
                     runner.run(plan, store, bench, jobs or runner.default_jobs(), watcher, budget_s)
@@ -146,59 +147,6 @@ def run(
 def _opening(title: str, plan: Plan, store: Store) -> str:
     there = f", {plan.present} are in {store.path} already" if plan.present else ""
     return f"{title}\n{len(plan)} points to measure{there}"
-
-
-class _Progress:
-    """A bar with the time left on a terminal; a line a stage elsewhere."""
-
-    def __init__(self, plan: Plan) -> None:
-        from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            TextColumn,
-            TimeElapsedColumn,
-            TimeRemainingColumn,
-        )
-
-        self.console = Console(stderr=True)
-        self.total = 2 * len(plan) - len(plan.solo_done)  # each point is measured, then timed
-        self.progress = Progress(
-            BarColumn(bar_width=30),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            TextColumn("{task.description}"),
-            console=self.console,
-        )
-
-    def __enter__(self) -> Watcher:
-        from bench.runner import Watcher
-
-        self.progress.start()
-        self.task = self.progress.add_task("starting", total=max(1, self.total))
-        self.solo_keys: set[str] = set()
-        return Watcher(on_stage=self._stage, on_solo=self._solo, on_row=self._row)
-
-    def __exit__(self, *_: object) -> None:
-        self.progress.stop()
-
-    def _stage(self, text: str) -> None:
-        from rich.markup import escape
-
-        self.progress.update(self.task, description=escape(text))
-        if not self.console.is_terminal:
-            click.echo(text, err=True)
-
-    def _solo(self, row: dict[str, Any]) -> None:
-        self.solo_keys.add(row["key"])
-        self.progress.advance(self.task)
-
-    def _row(self, row: dict[str, Any]) -> None:
-        if row["outcome"] != "skipped":
-            self.progress.advance(self.task, 1 if row["key"] in self.solo_keys else 2)
 
 
 def _closing(rows: list[dict[str, Any]], store: Store, spent_s: float) -> None:

@@ -1,0 +1,173 @@
+"""A claim: facts, points, and a rule from their rows to a verdict. Plain data; knows no store and no process."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, get_args
+
+if TYPE_CHECKING:
+    from bench.claims.papers import Paper
+    from bench.claims.rows import Rows
+    from bench.point import Point
+
+Word = Literal[
+    "reproduced", "reproduced in part", "not reproduced", "undecided", "not measured yet", "cannot be tested here"
+]
+WORDS: tuple[Word, ...] = get_args(Word)
+Known = Literal["read", "recalled"]
+CLOSE = 5.0  # per cent of the gradient: what claims of accuracy may be off by, unless the paper says how much
+FASTER = 1.05  # times: the least that claims of speed have to show, unless the paper says how much
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A number with its 95 % interval, in a unit: ``times``, ``%``, or a word of the claim's own.
+
+    A count that repeats exactly has an interval of no length.
+    """
+
+    number: float
+    low: float
+    high: float
+    unit: str
+
+    def __post_init__(self) -> None:
+        if not all(math.isfinite(end) for end in (self.number, self.low, self.high)) or self.low > self.high:
+            raise ValueError(
+                f"a figure needs a finite number and interval; got {self.number} ({self.low} to {self.high})"
+            )
+
+    def __str__(self) -> str:
+        """``1.58 times (1.55 to 1.61)``; a bias that is not told from zero stands below its upper end."""
+        unit = f" {self.unit}" if self.unit else ""
+        if self.low == 0 < self.high:
+            return f"below {self.high:.3g}{unit}"
+        interval = f" ({self.low:.3g} to {self.high:.3g})" if self.low < self.high else ""
+        return f"{self.number:.3g}{unit}{interval}"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that a claim asks of a figure: that it is at least, or at most, a limit.
+
+    Attributes:
+        what: what the figure is, in few words.
+        figure: the number measured.
+        at_least: the limit from below, or None.
+        at_most: the limit from above, or None; exactly one of the two is given.
+    """
+
+    what: str
+    figure: Figure
+    at_least: float | None = None
+    at_most: float | None = None
+
+    def __post_init__(self) -> None:
+        if (self.at_least is None) == (self.at_most is None):
+            raise ValueError(f"{self.what}: a finding takes exactly one of at_least and at_most")
+
+    @property
+    def holds(self) -> bool | None:
+        """Whether the whole interval is on the side asked for; None where the limit lies inside it."""
+        if self.at_least is not None:
+            return True if self.figure.low >= self.at_least else False if self.figure.high < self.at_least else None
+        assert self.at_most is not None
+        return True if self.figure.high <= self.at_most else False if self.figure.low > self.at_most else None
+
+    @property
+    def asked(self) -> str:
+        """The limit in words."""
+        side, limit = ("at least", self.at_least) if self.at_least is not None else ("at most", self.at_most)
+        return f"{side} {limit:g}{' ' if self.figure.unit else ''}{self.figure.unit}"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the rows say of a claim.
+
+    Attributes:
+        word: one of `WORDS`.
+        number: the headline figure; None where nothing was measured.
+        low: the lower end of its 95 % interval.
+        high: the upper end.
+        unit: of the three.
+        sentence: what was found, with its numbers.
+        findings: all that the word rests on, the headline first.
+    """
+
+    word: Word
+    number: float | None
+    low: float | None
+    high: float | None
+    unit: str
+    sentence: str
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def ours(self) -> str:
+        """The headline figure in words; a dash where there is none."""
+        return str(self.findings[0].figure) if self.findings else "–"
+
+
+def verdict(sentence: str, *findings: Finding) -> Verdict:
+    """The one rule of all claims.
+
+    - *reproduced*: all findings hold; *not reproduced*: none does;
+    - *reproduced in part*: some hold and some do not;
+    - *undecided*: what is decided agrees, and of the rest the interval holds the limit.
+
+    Args:
+        sentence: what was found, with its numbers.
+        findings: at least one; the first has the headline figure.
+    """
+    held = {finding.holds for finding in findings}
+    word: Word = "reproduced in part" if {True, False} <= held else "undecided"
+    if held == {True}:
+        word = "reproduced"
+    elif held == {False}:
+        word = "not reproduced"
+    head = findings[0].figure
+    return Verdict(word, head.number, head.low, head.high, head.unit, sentence, findings)
+
+
+def unmeasured(word: Word, why: str) -> Verdict:
+    """A verdict without a number: *not measured yet* or *cannot be tested here*, and why."""
+    return Verdict(word, None, None, None, "", why)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What a paper says, and how it is held against measurement.
+
+    Attributes:
+        says: the claim in our own words, one sentence.
+        paper: who says it.
+        place: where in the paper: section, table or figure.
+        figure: the paper's number, in words; a dash where it gives none.
+        known: whether its figure was read in the paper, or is recalled and has to be checked before it is cited.
+        measures: what is measured here, one sentence.
+        rule: what makes it reproduced, in part or not, one sentence with the limits.
+        points: the points it needs, ordinary ones of any sweep.
+        judge: their rows → the verdict.
+        name: the file's name, given by the ledger.
+        subject: the folder's name, given by the ledger.
+    """
+
+    says: str
+    paper: Paper
+    place: str
+    figure: str
+    known: Known
+    measures: str
+    rule: str
+    points: Callable[[], list[Point]]
+    judge: Callable[[Rows], Verdict]
+    name: str = ""
+    subject: str = ""
+
+
+def nothing() -> list[Point]:
+    """The points of a claim that needs none."""
+    return []

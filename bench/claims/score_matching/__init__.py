@@ -1,0 +1,1 @@
+"""Claims about score-matching objectives."""

@@ -1,0 +1,1 @@
+"""Claims that only training runs can decide."""

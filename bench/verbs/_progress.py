@@ -1,0 +1,63 @@
+"""The progress of a run: points measured, then timed, and the time left."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from bench.runner import Plan, Watcher
+
+
+class PointProgress:
+    """A bar with the time left on a terminal; a line a stage elsewhere."""
+
+    def __init__(self, plan: Plan) -> None:
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
+
+        self.console = Console(stderr=True)
+        self.total = 2 * len(plan) - len(plan.solo_done)  # each point is measured, then timed
+        self.progress = Progress(
+            BarColumn(bar_width=30),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            TextColumn("{task.description}"),
+            console=self.console,
+        )
+
+    def __enter__(self) -> Watcher:
+        from bench.runner import Watcher
+
+        self.progress.start()
+        self.task = self.progress.add_task("starting", total=max(1, self.total))
+        self.solo_keys: set[str] = set()
+        return Watcher(on_stage=self._stage, on_solo=self._solo, on_row=self._row)
+
+    def __exit__(self, *_: object) -> None:
+        self.progress.stop()
+
+    def _stage(self, text: str) -> None:
+        from rich.markup import escape
+
+        self.progress.update(self.task, description=escape(text))
+        if not self.console.is_terminal:
+            click.echo(text, err=True)
+
+    def _solo(self, row: dict[str, Any]) -> None:
+        self.solo_keys.add(row["key"])
+        self.progress.advance(self.task)
+
+    def _row(self, row: dict[str, Any]) -> None:
+        if row["outcome"] != "skipped":
+            self.progress.advance(self.task, 1 if row["key"] in self.solo_keys else 2)

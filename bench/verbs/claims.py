@@ -1,0 +1,123 @@
+"""The papers' claims, each measured here: the ledger with a verdict for each."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bench.verbs._progress import PointProgress
+
+if TYPE_CHECKING:
+    from bench.claims import Claim, Entry
+    from bench.store import Store
+
+
+@click.command("claims")
+@click.argument("names", nargs=-1, metavar="[NAME…]")
+@click.option(
+    "--store",
+    "store_path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where rows are and go. [results/bench.sqlite]",
+)
+@click.option("--jobs", type=click.IntRange(1), help="Points at once in the pass without timing. [all cores]")
+@click.option("--list", "only_list", is_flag=True, help="The claims and their points; measures nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Everything, as JSON.")
+def claims(names: tuple[str, ...], store_path: Path | None, jobs: int | None, only_list: bool, as_json: bool) -> None:
+    """Measure what the claims of NAME… need and the store lacks, and say which are reproduced.
+
+    Without a name, all of them: half an hour on two quiet cores from an empty store. Exit code 0 whatever the verdicts.
+    """
+    from bench.claims import chosen, entries_of_store
+    from bench.store import DEFAULT_PATH, Store
+
+    asked = chosen(names)
+    if only_list:
+        _list(asked, as_json)
+        return
+    with Store(store_path or DEFAULT_PATH) as store:
+        if store.recovered:
+            click.echo(store.recovered, err=True)
+        _measure(asked, store, jobs)
+        entries = entries_of_store(asked, store)
+    if as_json:
+        click.echo(json.dumps([entry.as_dict() for entry in entries], indent=2, ensure_ascii=False))
+        return
+    _table(entries)
+    if names:
+        for entry in entries:
+            _detail(entry)
+    else:
+        click.echo("`claims NAME` tells what a verdict rests on")
+
+
+def _measure(asked: list[Claim], store: Store, jobs: int | None) -> None:
+    from bench import machine, runner
+    from bench.claims import points_of
+    from bench.measure import Bench, Limits
+
+    points = points_of(asked)
+    plan = runner.plan(points, (), store)
+    there = f", {plan.present} are in {store.path} already" if plan.present else ""
+    click.echo(f"{len(asked)} claims, {len(plan)} points to measure{there}", err=True)
+    if not len(plan):
+        return
+    command = shlex.join(["python", "-m", "bench", *sys.argv[1:]])
+    seeds = {point.problem.seed for point in points}
+    store.begin_run("The papers' claims", command, json.dumps(machine.fingerprint()), machine.commit(), seeds)
+    try:
+        with PointProgress(plan) as watcher, Bench(Limits.of_this_machine()) as bench:
+            runner.run(plan, store, bench, jobs or runner.default_jobs(), watcher)
+    except KeyboardInterrupt:
+        click.echo(f"\nstopped; everything measured is in {store.path}; the same command goes on from here", err=True)
+        raise SystemExit(130) from None
+
+
+def _list(asked: list[Claim], as_json: bool) -> None:
+    from bench.verbs._table import console as make_console
+    from bench.verbs._table import table as make_table
+
+    if as_json:
+        facts = [{"name": c.name, "subject": c.subject, "claim": c.says, "points": len(c.points())} for c in asked]
+        click.echo(json.dumps(facts, indent=2, ensure_ascii=False))
+        return
+    table = make_table("", "claim", "says", "points", right=("points",), wrap=("claim", "says"))
+    for claim in asked:
+        table.add_row(
+            claim.name, f"{claim.says} {claim.paper.authors.split(',')[0]} {claim.paper.year}", str(len(claim.points()))
+        )
+    make_console().print(table)
+
+
+def _table(entries: list[Entry]) -> None:
+    from collections import Counter
+
+    from bench.verbs._table import console as make_console
+    from bench.verbs._table import table as make_table
+
+    table = make_table("", "claim", "verdict", "here", "paper", wrap=("claim", "verdict", "here", "paper"))
+    for entry in entries:
+        table.add_row(entry.claim.name, entry.verdict.word, entry.verdict.ours, entry.claim.figure)
+    make_console().print(table)
+    words = Counter(entry.verdict.word for entry in entries)
+    click.echo(", ".join(f"{count} {word}" for word, count in words.most_common()))
+
+
+def _detail(entry: Entry) -> None:
+    from bench.verbs._table import console as make_console
+
+    claim, verdict, console = entry.claim, entry.verdict, make_console()
+    console.print(f"\n{claim.name}: {verdict.word}", style="bold")
+    console.print(f"{claim.says} {claim.paper}; {claim.place}.")
+    console.print(f"Paper: {claim.figure} ({claim.known}).")
+    console.print(f"Here: {verdict.sentence}")
+    for finding in verdict.findings:
+        held = {True: "holds", False: "does not hold", None: "undecided"}[finding.holds]
+        console.print(f"  {finding.what}: {finding.figure}, asked: {finding.asked}: {held}")
+    console.print(f"Measured: {claim.measures} {len(entry.points)} points, {entry.seconds:.0f} s.")
+    console.print(f"Rule: {claim.rule}")
