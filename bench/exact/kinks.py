@@ -61,10 +61,14 @@ def widened(model: nn.Module, x: Tensor, noise: float, width: float = WIDTH) -> 
         for name in names
         if first[name]
     }
+    places = [name for name, module in model.named_modules(remove_duplicate=False) if isinstance(module, nn.ReLU)]
+    names_of = {id(model.get_submodule(name)): name for name in names}
     copied = copy.deepcopy(model, {id(p): p for p in (*model.parameters(), *model.buffers())})  # shares the tensors
-    for name in spreads:
-        parent = copied.get_submodule(name.rpartition(".")[0])
-        setattr(parent, name.rpartition(".")[2], WideReLU(width * spreads[name]))
+    for place in places:  # a shared module has several
+        name = names_of[id(model.get_submodule(place))]
+        if name in spreads:
+            parent = copied.get_submodule(place.rpartition(".")[0])
+            setattr(parent, place.rpartition(".")[2], WideReLU(width * spreads[name]))
     return copied
 
 

@@ -210,7 +210,9 @@ def test_a_shared_activation_is_widened_by_its_narrowest_layer():
             return self.layers(x).squeeze(-1)
 
     x = torch.randn(512, 2, dtype=torch.float64)
-    wide = kinks.widened(Energy(), x, 0.3).layers[1].width
+    widened = kinks.widened(Energy(), x, 0.3)
+    assert not any(isinstance(module, nn.ReLU) for module in widened.modules())
+    wide = widened.layers[1].width
     z = torch.randn(512, 2, dtype=torch.float64)
     with torch.no_grad():
         spreads = [(layers[:k](x + 0.3 * z) - layers[:k](x - 0.3 * z)).square().mean().sqrt() / 2 for k in (1, 3)]
