@@ -19,6 +19,9 @@ BUDGET_S = 1.0  # of blocks for one point with one launch; slow calls get fewer 
 LOOKS = (3, 2, 3)  # launches: further ones only while a verdict is unclear, and each look pays in its level
 
 
+Launches = tuple[tuple[float, ...], ...]  # ratios, round by round
+
+
 @dataclass(frozen=True)
 class Compared:
     """One point beside the baseline.
@@ -28,7 +31,7 @@ class Compared:
         median_s: seconds a call, the median of its block medians; None where it failed.
         low_s: the lower end of its 95 % interval.
         high_s: the upper end.
-        ratios: its block medians over the baseline's, round by round; empty for the baseline itself.
+        launches: its block medians over the baseline's, round by round, for each launch; empty for the baseline itself.
         verdict: on those ratios; None for the baseline, and where one of the two failed.
         failure: how it failed, empty where it did not.
     """
@@ -37,9 +40,14 @@ class Compared:
     median_s: float | None
     low_s: float | None
     high_s: float | None
-    ratios: tuple[float, ...] = ()
+    launches: Launches = ()
     verdict: Verdict | None = None
     failure: str = ""
+
+    @property
+    def ratios(self) -> tuple[float, ...]:
+        """Those of all launches, one after the other."""
+        return tuple(chain(*self.launches))
 
 
 @dataclass
@@ -95,8 +103,8 @@ def side_by_side(
         )
         if not found:
             found.append(_compared(baseline, base))
-        for point, series, (ratios, words) in zip(window, rest, judged, strict=True):
-            found.append(_compared(point, series, ratios, words))
+        for point, series, (launches, words) in zip(window, rest, judged, strict=True):
+            found.append(_compared(point, series, launches, words))
         if on_window is not None:
             on_window(index + 1, len(windows))
     return found
@@ -118,7 +126,7 @@ def judge(
     floor: float = FLOOR,
     block_s: float = BLOCK_S,
     planted: Sequence[float] = (),
-) -> tuple[list[Series], list[tuple[tuple[float, ...], Verdict | None]]]:
+) -> tuple[list[Series], list[tuple[Launches, Verdict | None]]]:
     """Time points in the same rounds, with several launches of their workers, and go on while a verdict is unclear.
 
     Two processes that run one program differ for as long as they live, by where their memory lies: by a per cent and
@@ -137,30 +145,35 @@ def judge(
         planted: a known slowdown for each point.
 
     Returns:
-        What each point's launches gave; and the ratios other/base, round by round, and the verdict on them, for each
-        pair. Where one of the two failed in a launch there is no verdict.
+        What each point's launches gave; and for each pair the ratios other/base, round by round, of every launch, and
+        the verdict on them. Where one of the two failed in a launch there is neither.
     """
     series = [Series() for _ in points]
-    launches: list[list[list[float]]] = [[] for _ in pairs]
+    launches: list[list[tuple[float, ...]]] = [[] for _ in pairs]
     words: list[Verdict | None] = [None] * len(pairs)
     asked = {"level": level, "floor": floor, "comparisons": comparisons * len(LOOKS)}
-    backwards = False
+    launched = 0
     for count in LOOKS:
         for _ in range(count):
-            entries = _launch(points, call, rounds, block_s, planted, backwards)
-            backwards = not backwards
+            if launched:
+                for bench in {id(bench): bench for bench, _ in points}.values():
+                    bench.between_launches()
+            entries = _launch(points, call, rounds, block_s, planted, backwards=launched % 2 == 1)
+            launched += 1
             for one, entry in zip(series, entries, strict=True):
                 one.medians += entry.medians.get(call, [])
                 one.failure = one.failure or entry.failure
             for k, (base, other) in enumerate(pairs):
-                launches[k].append(round_ratios(entries[other], entries[base], call))
+                launches[k].append(tuple(round_ratios(entries[other], entries[base], call)))
         for k, (base, other) in enumerate(pairs):
             failed = series[base].failure is not None or series[other].failure is not None
             words[k] = None if failed else of_launches(launches[k], **asked)  # type: ignore[arg-type]
         if not any(word is not None and word.word == "unclear" for word in words):
             break
-    ratios = [() if word is None else tuple(chain(*found)) for found, word in zip(launches, words, strict=True)]
-    return series, list(zip(ratios, words, strict=True))
+    judged: list[tuple[Launches, Verdict | None]] = [
+        ((), None) if word is None else (tuple(k), word) for k, word in zip(launches, words, strict=True)
+    ]
+    return series, judged
 
 
 def _launch(
@@ -195,7 +208,7 @@ def _launch(
     return [entries[k] for k in places]
 
 
-def _compared(point: Point, series: Series, ratios: tuple[float, ...] = (), words: Verdict | None = None) -> Compared:
+def _compared(point: Point, series: Series, launches: Launches = (), words: Verdict | None = None) -> Compared:
     if series.failure is not None:
         return Compared(point, None, None, None, failure=f"{series.failure.outcome}: {series.failure.reason}")
-    return Compared(point, *median_interval(series.medians), ratios, words)
+    return Compared(point, *median_interval(series.medians), launches, words)

@@ -104,6 +104,12 @@ class Bench:
 
     # Workers
 
+    def between_launches(self) -> None:
+        """Called before a point that is compared is launched again: workers of one server share where its memory lies.
+
+        Where both sides come from one server they share it alike, and nothing is to be done.
+        """
+
     def worker(self, device: str, cpus: list[int] | None = None) -> Worker:
         """A fresh worker for a device, which has proved that it imported our estimators and our bench."""
         return self._launcher("cuda" if device.startswith("cuda") else "cpu").start(self.limits.memory_bytes, cpus)

@@ -86,6 +86,10 @@ class CommitBench(Bench):
             why = str(error).strip().splitlines()[-1].strip()
             raise DiffError(f"the estimators of commit {name[:12]} cannot be imported here: {why[:300]}") from None
 
+    def between_launches(self) -> None:
+        """The two commits' workers come from two servers, which differ by a per cent: each launch has new ones."""
+        self.close()
+
     def open(self, worker: Worker, point: Point) -> None:
         """As `Bench.open`; the origins that count are the folder's."""
         answer = worker.ask({"do": "open", **self._opening(point)}, self.limits.timeout_s)

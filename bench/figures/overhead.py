@@ -1,8 +1,9 @@
 """What the harness itself costs a point: (wall − kernel)/points, with isolation, time, memory and accuracy.
 
-``python -m bench.figures.overhead`` measures cheap points and counts as kernel only the draws of the accuracy pass and
-the timed blocks; processes, profiling, FLOPs, messages and the store are overhead. Starting the run and the exact
-references, once a problem, are reported apart.
+``python -m bench.figures.overhead`` measures cheap points and counts as kernel the seconds inside the calls that give
+its numbers: the draws of the accuracy pass, in the row's dtype, of its pair and in float64, and the calls of estimator
+and anchor while they are warmed up and timed. Processes, profiling, FLOPs, statistics, messages and the store are
+overhead. Starting the run and the exact references, once a problem, are reported apart.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,7 @@ def check(pairs: int, plant: float | None, fail_above: float | None, as_json: bo
     The visible change is computed from the scatter of identical steps. With --plant, one step of each further pair
     waits in every call, and the pairs in which that is called slower are counted.
     """
-    from rich.progress import Progress
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from bench import problems
     from bench.false_alarms import limits as rate_limits
@@ -48,23 +49,27 @@ def check(pairs: int, plant: float | None, fail_above: float | None, as_json: bo
     before = _load()
     planted = None
     limits = Limits.of_this_machine()
-    with Bench(limits, predict=False) as bench, Progress(transient=True) as progress:
+    look = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Bench(limits, predict=False) as bench, Progress(*look, transient=True) as progress:
         task = progress.add_task("pairs of identical steps", total=pairs)
         found = measure(bench, points, pairs, lambda done, _: progress.update(task, completed=done))
         if plant is not None:
             planting = progress.add_task(f"pairs with {100 * plant:g} % planted", total=pairs)
+            started = time.perf_counter()
             words = planted_seen(bench, points, pairs, plant, lambda done, _: progress.update(planting, completed=done))
-            seen = sum(v.word == "slower" for v in words)
-            low, high = rate_limits(seen, len(words)) if words else (0.0, 1.0)
-            planted = {"change": plant, "pairs": len(words), "seen": seen, "rate_low": low, "rate_high": high}
+            seen = sum(v is not None and v.word == "slower" for v in words)  # a pair that failed saw nothing
+            low, high = rate_limits(seen, pairs)
+            planted = {"change": plant, "pairs": pairs, "seen": seen, "rate_low": low, "rate_high": high}
+            planted["pair_s"] = (time.perf_counter() - started) / pairs
     if as_json:
         click.echo(json.dumps({**asdict(found), "planted": planted, "load_before": before}, indent=2))
     else:
         _print(found, before)
         if planted:
+            low, high = 100 * planted["rate_low"], 100 * planted["rate_high"]
             click.echo(
                 f"planted {100 * planted['change']:<4g} %       seen in {planted['seen']} of {planted['pairs']} pairs "
-                f"({100 * planted['rate_low']:.1f} to {100 * planted['rate_high']:.1f} %, 95 %)"
+                f"({low:.1f} to {high:.1f} %, 95 %), {planted['pair_s']:.1f} s each"
             )
     if not found.pairs or (fail_above is not None and found.false > fail_above * found.pairs):
         raise SystemExit(1)
@@ -96,9 +101,8 @@ def _print(found: FalseAlarms, load: float | None) -> None:
     if not found.pairs:
         return
     click.echo(f"{found.pairs} pairs of identical steps; {rule()}")
-    click.echo(
-        f"false verdicts       {found.false} of {found.pairs} (rate at most {100 * found.rate_high:.1f} %, 95 %)"
-    )
+    low, high = 100 * found.rate_low, 100 * found.rate_high
+    click.echo(f"false verdicts       {found.false} of {found.pairs} ({low:.1f} to {high:.1f} %, 95 %)")
     visible = "none up to 50 %" if math.isnan(found.visible) else f"{100 * found.visible:g} %"
     click.echo(f"visible slowdown     {visible} (called slower in at least 95 % of the pairs)")
     click.echo(

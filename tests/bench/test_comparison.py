@@ -12,7 +12,7 @@ from bench import comparison, false_alarms, planted, worker
 from bench.__main__ import main
 from bench.measure import Bench, Limits
 from bench.point import Point, ProblemSpec
-from bench.statistics.verdict import verdict
+from bench.statistics.verdict import of_launches, verdict
 from bench.timing import Entry, Failed, interleave
 
 
@@ -35,6 +35,9 @@ class _Machine:
         self.seconds, self.noise, self.windows = seconds, noise, []
         self.workers, self.breaks_at = [], None
         self.process = 0.0  # how much the processes of one launch differ, whatever their rounds say
+
+    def between_launches(self):
+        self.workers.append("between")
 
     def worker(self, device, cpus):
         self.workers.append(_Worker())
@@ -101,8 +104,9 @@ def test_an_unclear_verdict_asks_for_more_rounds(machine):
 def test_every_launch_has_new_workers_and_all_are_closed(machine):
     bench, points = machine(base=1.0, other=1.0)
     comparison.side_by_side(bench, points)
-    assert len(bench.workers) == 2 * comparison.LOOKS[0]
-    assert all(worker.closed for worker in bench.workers)
+    order = "".join("|" if worker == "between" else "w" for worker in bench.workers)
+    assert order == "ww|ww|ww"
+    assert all(worker.closed for worker in bench.workers if worker != "between")
 
 
 def test_processes_that_differ_are_no_change(machine):
@@ -142,24 +146,33 @@ def test_without_a_baseline_there_is_no_verdict(machine):
     assert other.median_s > 0
 
 
-def _verdicts(rng, sd, pairs):
-    return [verdict(np.exp(rng.normal(0, sd, 30)), comparisons=len(comparison.LOOKS)) for _ in range(pairs)]
+def _pairs(rng, sd, pairs):
+    launches = [tuple(tuple(np.exp(rng.normal(0, sd, 30))) for _ in range(3)) for _ in range(pairs)]
+    return [(one, of_launches(one, comparisons=len(comparison.LOOKS))) for one in launches]
 
 
 def test_identical_steps_on_a_quiet_machine():
-    found = false_alarms.summary(_verdicts(np.random.default_rng(0), 0.005, 40))
+    found = false_alarms.summary(_pairs(np.random.default_rng(0), 0.005, 40))
     assert found.false == 0
-    assert found.rate_high == pytest.approx(0.072, abs=0.001)  # 1 − 0.05^(1/40)
+    assert (found.rate_low, found.rate_high) == (0, pytest.approx(0.0881, abs=1e-4))  # 1 − 0.025^(1/40)
     assert 0.015 <= found.visible <= 0.03
     assert found.scatter < 0.01
 
 
 def test_a_noisy_machine_sees_less():
-    assert false_alarms.summary(_verdicts(np.random.default_rng(1), 0.1, 20)).visible >= 0.1
+    assert false_alarms.summary(_pairs(np.random.default_rng(1), 0.2, 20)).visible >= 0.1
+
+
+def test_what_one_launch_does_not_show_is_not_visible():
+    """The rule of launches counts: rounds alone would see 2 %."""
+    steady, lame = ((1.0,) * 30, (1.0,) * 30, (1.0,) * 30), ((1.0,) * 30, (1.0,) * 30, (0.96,) * 12)
+    seen = [false_alarms.summary([(one, of_launches(one, comparisons=3))]).visible for one in (steady, lame)]
+    assert seen == [0.015, 0.07]  # 0.96 · 1.07 clears 1 %
 
 
 def test_a_biased_pair_is_a_false_alarm():
-    found = false_alarms.summary([verdict([1.04] * 30, comparisons=3), verdict([1.0] * 30, comparisons=3)])
+    launches = [((1.04,) * 30,) * 3, ((1.0,) * 30,) * 3]
+    found = false_alarms.summary([(one, of_launches(one, comparisons=3)) for one in launches])
     assert found.false == 1
     assert found.shift == pytest.approx(0.04)
 

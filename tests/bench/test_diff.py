@@ -1,5 +1,6 @@
 """What `diff` names: planted changes between commits and between stores, and nothing where nothing changed."""
 
+import contextlib
 import json
 import re
 import shutil
@@ -169,6 +170,15 @@ def test_what_two_commits_do_not_get_is_said_first(unusable):
         (unusable / "estimators" / "new.py").unlink()
     assert line == "estimators/new.py has uncommitted changes, which belong to no commit and are not measured"
     assert of_commits("old", "new", unusable) == []
+
+
+def test_each_launch_of_two_commits_has_new_servers():
+    with CommitBench(ROOT) as bench:
+        with contextlib.closing(bench.worker("cpu")):
+            server = bench._launcher("cpu")
+        bench.between_launches()
+        with contextlib.closing(bench.worker("cpu")):
+            assert bench._launcher("cpu") is not server
 
 
 def test_workers_with_other_estimators_than_the_commits_are_refused(repository, tmp_path):
