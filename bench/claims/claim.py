@@ -16,6 +16,7 @@ Word = Literal[
     "reproduced", "reproduced in part", "not reproduced", "undecided", "not measured yet", "cannot be tested here"
 ]
 WORDS: tuple[Word, ...] = get_args(Word)
+NO_BREAK = "\u00a0"  # between a number and its unit
 Known = Literal["read", "recalled"]
 CLOSE = 5.0  # per cent of the gradient: what claims of accuracy may be off by, unless the paper says how much
 FASTER = 1.05  # times: the least that claims of speed have to show, unless the paper says how much
@@ -41,7 +42,7 @@ class Figure:
 
     def __str__(self) -> str:
         """``1.58 times (1.55 to 1.61)``; a bias that is not told from zero stands below its upper end."""
-        unit = f" {self.unit}" if self.unit else ""
+        unit = f"{NO_BREAK}{self.unit}" if self.unit else ""
         if self.low == 0 < self.high:
             return f"below {self.high:.3g}{unit}"
         interval = f" ({self.low:.3g} to {self.high:.3g})" if self.low < self.high else ""
@@ -77,10 +78,15 @@ class Finding:
         return True if self.figure.high <= self.at_most else False if self.figure.low > self.at_most else None
 
     @property
+    def limit(self) -> float:
+        """The limit, from whichever side."""
+        return self.at_least if self.at_least is not None else self.at_most  # type: ignore[return-value]
+
+    @property
     def asked(self) -> str:
         """The limit in words."""
-        side, limit = ("at least", self.at_least) if self.at_least is not None else ("at most", self.at_most)
-        return f"{side} {limit:g}{' ' if self.figure.unit else ''}{self.figure.unit}"
+        side = "at most" if self.at_least is None else "at least"
+        return f"{side} {self.limit:g}{' ' if self.figure.unit else ''}{self.figure.unit}"
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,12 @@ XTRACE = Paper(
     "XTrace: Making the Most of Every Sample in Stochastic Trace Estimation",
     "SIAM J. Matrix Anal. Appl.",
 )
+PROBES = Paper(
+    "Hu, Shi, Karniadakis, Kawaguchi",
+    2024,
+    "Hutchinson Trace Estimation for High-Dimensional and High-Order Physics-Informed Neural Networks",
+    "Computer Methods in Applied Mechanics and Engineering",
+)
 COLLAPSED = Paper(
     "Dangel, Siebert, Zeinhofer, Walther", 2025, "Collapsing Taylor Mode Automatic Differentiation", "NeurIPS"
 )

@@ -22,6 +22,10 @@ TAIL = 0.025  # of a 95 % interval, on either side
 Row = Mapping[str, Any]
 
 
+def _to_anchor(row: Row) -> list[float]:
+    return ratios_to_anchor(row) if isinstance(row.get("extra"), Mapping) else []
+
+
 class NotMeasured(Exception):
     """A row that a rule needs is not there, or has no such number; the message says which and why."""
 
@@ -52,10 +56,23 @@ class Rows:
         Raises:
             NotMeasured: it is empty.
         """
-        value = self[point].get(column)
-        if value is None or not math.isfinite(value):
-            raise NotMeasured(f"{point.label} has no {column}: {self[point].get('reason') or 'not measured'}")
-        return float(value)
+        row = self[point]
+        try:
+            value = float(row.get(column))  # type: ignore[arg-type]  # rows of a report may hold anything
+        except (TypeError, ValueError):
+            value = math.nan
+        if not math.isfinite(value):
+            raise NotMeasured(f"{point.label} has no {column}: {row.get('reason') or 'not measured'}")
+        return value
+
+    def _samples(self, point: Point, values: Any) -> np.ndarray:
+        try:
+            samples = np.array(values, dtype=np.float64)
+        except (TypeError, ValueError):
+            samples = np.empty(0)
+        if samples.ndim != 1 or not len(samples) or not (np.isfinite(samples) & (samples > 0)).all():
+            raise NotMeasured(f"{point.label} has no rounds to compare")
+        return samples
 
     def ratio(self, over: Point, under: Point, column: str) -> Figure:
         """One column over another point's, for what repeats exactly: bytes and operations."""
@@ -68,13 +85,11 @@ class Rows:
         Round by round where both were timed in one window; else the ratio of the medians of what each took over the
         anchor beside it, which drift of the machine leaves alone.
         """
-        first, second = self[over], self[under]
-        if first["round_group"] == second["round_group"]:
-            middle, low, high = ratio_interval(first["time_samples"], second["time_samples"])
-            return Figure(middle, low, high, "times")
-        above, below = (np.array(ratios_to_anchor(row)) for row in (first, second))
-        if not len(above) or not len(below):
-            raise NotMeasured(f"{over.label} and {under.label} share neither rounds nor an anchor")
+        rounds = [self._samples(point, self[point].get("time_samples")) for point in (over, under)]
+        groups = {self[point].get("round_group") for point in (over, under)}
+        if len(groups) == 1 and None not in groups and len(rounds[0]) == len(rounds[1]):
+            return Figure(*ratio_interval(rounds[0], rounds[1]), "times")
+        above, below = (self._samples(point, _to_anchor(self[point])) for point in (over, under))
         low, high = ratio_of_medians(below, above, TAIL)
         return Figure(float(np.median(above) / np.median(below)), low, high, "times")
 
@@ -105,6 +120,29 @@ class Rows:
         std, draws = 100 * self.number(point, "grad_std"), self.number(point, "draws")
         low, high = (std * math.sqrt((draws - 1) / chi2.ppf(q, draws - 1)) for q in (1 - TAIL, TAIL))
         return Figure(std, low, high, "%")
+
+    def work_ratio(self, over: Point, under: Point, minibatch: bool = False) -> Figure:
+        """Step time times the variance of a draw over another point's: the time that averaging to one accuracy takes.
+
+        Args:
+            over: the numerator.
+            under: the denominator.
+            minibatch: whether every step has a fresh batch, whose noise adds to that of the draw.
+
+        The interval joins the ends of the times' and of the two variances', which is wider than 95 %.
+        """
+        times, above, below = self.time_ratio(over, under), self.noise(over), self.noise(under)
+        batch = [100 * self.number(point, "minibatch_std") if minibatch else 0.0 for point in (over, under)]
+
+        def joined(time: float, std: float, other: float) -> float:
+            return time * (std**2 + batch[0] ** 2) / (other**2 + batch[1] ** 2)
+
+        return Figure(
+            joined(times.number, above.number, below.number),
+            joined(times.low, above.low, below.high),
+            joined(times.high, above.high, below.low),
+            "times",
+        )
 
     def exponent(self, points: Sequence[Point], sizes: Sequence[float], column: str) -> Figure:
         """The exponent k of column ∝ size^k, three sizes or more; what does not change has exponent 0, exactly."""

@@ -12,6 +12,8 @@ from reports.frames.history import History
 from reports.frames.history import history as history_of
 from reports.frames.points import points
 from reports.pages import script
+from reports.pages.claims import PAGE as CLAIMS_PAGE
+from reports.pages.claims import claims_page, ledger
 from reports.pages.estimator import estimator_page, page_of
 from reports.pages.history import PAGE as HISTORY_PAGE
 from reports.pages.history import history_page
@@ -30,7 +32,7 @@ def build(
     runs: Sequence[Mapping[str, Any]] = (),
     history: History | None = None,
 ) -> Path:
-    """Write index.html, history.html, a page for each estimator, report.js and report.css into `out`.
+    """Write index.html, history.html, claims.html, a page for each estimator, report.js and report.css into `out`.
 
     Without a `history`, that of the rows is shown.
 
@@ -48,7 +50,9 @@ def build(
     index = folder / "index.html"
     _write(index, index_page(frame, store, runs))
     _write(folder / HISTORY_PAGE, history_page(history_of(rows) if history is None else history))
-    for name, mark in marks(str(name) for name in frame["estimator"]).items():
+    shown = marks(str(name) for name in frame["estimator"])
+    _write(folder / CLAIMS_PAGE, claims_page(ledger(rows), [page_of(name) for name in shown]))
+    for name, mark in shown.items():
         _write(folder / page_of(name), estimator_page(name, frame, mark))
     (folder / "report.js").write_text(script.script(), encoding="utf-8")
     (folder / "report.css").write_text(script.style(), encoding="utf-8")

@@ -70,9 +70,9 @@ def test_a_finding_holds_where_its_whole_interval_does():
 
 
 def test_figures_are_told_with_their_intervals_and_limits():
-    assert str(Figure(1.583, 1.55, 1.61, "times")) == "1.58 times (1.55 to 1.61)"
-    assert str(Figure(3.0, 3.0, 3.0, "times")) == "3 times"
-    assert str(Figure(0.4, 0.0, 0.9, "%")) == "below 0.9 %"
+    assert str(Figure(1.583, 1.55, 1.61, "times")) == "1.58\u00a0times (1.55 to 1.61)"
+    assert str(Figure(3.0, 3.0, 3.0, "times")) == "3\u00a0times"
+    assert str(Figure(0.4, 0.0, 0.9, "%")) == "below 0.9\u00a0%"
 
 
 A, B = point("ssm"), point("fd_ssm", eps=0.1)
@@ -84,7 +84,7 @@ def row(at: Point, **columns) -> dict:
         "outcome": "ok", "reason": "", "round_group": "w", "time_step_s": 1e-3, "time_samples": [1e-3] * 15,
         "grad_bias": 0.01, "grad_bias_low": 0.008, "grad_bias_high": 0.012, "grad_std": 1.0, "value_std": 1.0,
         "value_bias": 0.01, "draws": 64, "flops_step": 1000, "peak_step_bytes": 1000, "duration_s": 1.5,
-        "fixed_point_residual": 1e-7, "solver_applications": 10, "extra": {"anchor_samples": [1e-3] * 15},
+        "grad_rmse": 1.0, "minibatch_std": 0.5, "extra": {"anchor_samples": [1e-3] * 15},
     }  # fmt: skip
     return {**at.identity(), "machine": "here", **plain, **columns}
 
@@ -96,20 +96,20 @@ def rows(*given: tuple[Point, dict]) -> Rows:
 def test_times_are_compared_round_by_round_or_through_the_anchor():
     drift = np.linspace(1, 3, 15)
     together = rows((A, {"time_samples": list(2 * drift)}), (B, {"time_samples": list(drift)}))
-    assert str(together.time_ratio(A, B)) == "2 times"
+    assert str(together.time_ratio(A, B)) == "2\u00a0times"
     there = {"round_group": "v", "time_samples": list(8 * drift), "extra": {"anchor_samples": list(2 * drift)}}
     apart = rows((A, there), (B, {"time_samples": [2.0] * 15, "extra": {"anchor_samples": [1.0] * 15}}))
     assert apart.time_ratio(A, B).number == pytest.approx(2.0)
     noisy = rows((A, there | {"time_samples": list(8 * drift * (1 + 0.1 * np.sin(np.arange(15))))}), (B, {}))
     spread = noisy.time_ratio(A, B)
     assert spread.low < spread.number < spread.high
-    with pytest.raises(NotMeasured, match="neither rounds nor an anchor"):
+    with pytest.raises(NotMeasured, match="no rounds to compare"):
         rows((A, there | {"extra": {}}), (B, {})).time_ratio(A, B)
 
 
 def test_numbers_are_read_in_their_units_with_intervals():
     held = rows((A, {"grad_std": 2.0, "flops_step": 300}), (B, {"flops_step": 100}))
-    assert str(held.ratio(A, B, "flops_step")) == "3 times"
+    assert str(held.ratio(A, B, "flops_step")) == "3\u00a0times"
     assert held.bias(A) == Figure(1.0, 0.8, 1.2, "%")
     assert held.value_bias(A) == Figure(1.0, 1.0, 1.0, "%")
     noise = held.noise_ratio(A, B)

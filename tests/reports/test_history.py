@@ -253,7 +253,9 @@ def test_build_reads_further_stores_and_asv_and_links_the_page(tmp_path, asv):
     assert run("build", *arguments, "--asv", asv, "--history", stores).exit_code == 0
     page = (tmp_path / "html" / "history.html").read_text()
     assert COMMITS[0][:8] in page and "asv: lab" in page and "slower" in page
-    assert 'href="history.html"' in (tmp_path / "html" / "index.html").read_text()
+    index = (tmp_path / "html" / "index.html").read_text()
+    assert 'href="history.html"' in index and 'href="claims.html"' in index
+    assert "not measured yet" in (tmp_path / "html" / "claims.html").read_text()
     page = history_page(history(load_rows([stores / "6.sqlite"]), tmp_path / "none", ()))
     assert "There are no asv results" in page and "There is one commit so far" in page
     assert run("build", *arguments, "--history", tmp_path / "missing.sqlite").exit_code == 2

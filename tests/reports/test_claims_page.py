@@ -1,0 +1,69 @@
+"""The page of the ledger: every claim with its numbers, figures against their limits, escaped, offline."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from bench.claims import Figure, Finding, claims, entries_of_rows
+from bench.claims.claim import verdict
+from reports.pages import claims as page_of_claims
+from reports.pages.claims import claims_page, ledger
+from reports.pages.script import style
+from tests.bench.test_claims import MEASURED, row
+
+
+def of(claim, sentence="said", figure=None):
+    """A line of the ledger that says this."""
+    entry = entries_of_rows([claim], [])[0]
+    figure = figure or Figure(2.0, 1.5, 2.5, "times")
+    return replace(entry, verdict=verdict(sentence, Finding("what", figure, at_least=1.0)))
+
+
+def test_every_claim_stands_with_its_source_numbers_and_points():
+    entries = entries_of_rows(list(claims().values()), [row(at) for claim in MEASURED for at in claim.points()])
+    page = claims_page(entries, ["estimators/ssm.html"])
+    for entry in entries:
+        assert f'<section id="{entry.claim.name}"' in page
+        if entry.verdict.findings:
+            assert entry.verdict.ours in page and entry.claim.points()[0].estimator in page
+    assert '<a href="estimators/ssm.html">ssm</a>' in page and "estimators/mle.html" not in page
+
+
+def test_whatever_a_row_or_plugin_says_is_escaped():
+    page = claims_page([of(MEASURED[0], "<script>alert(1)</script>")])
+    assert "<script>alert" not in page and "&lt;script&gt;alert" in page
+
+
+@pytest.mark.parametrize(
+    ("value", "place"), [(1.0, 0.5), (10.0, 1.0), (1e6, 1.0), (0.1, 0.0), (0.0, 0.0), (10**0.5, 0.75)]
+)
+def test_a_strip_has_its_limit_in_the_middle_and_a_decade_on_either_side(value, place):
+    assert page_of_claims._place(value, 1.0) == pytest.approx(place)
+
+
+def test_the_side_asked_for_is_shaded():
+    more = claims_page([of(MEASURED[0])])
+    assert '<rect x="54"' in more and 'class="strip reproduced"' in more
+    entry = of(MEASURED[0])
+    less = replace(entry, verdict=verdict("said", Finding("what", Figure(2.0, 1.5, 2.5, "times"), at_most=1.0)))
+    page = claims_page([less])
+    assert '<rect x="4"' in page and 'class="strip not-reproduced"' in page
+
+
+def test_a_store_without_its_points_gives_no_verdicts(rows):
+    words = {entry.claim.name: entry.verdict for entry in ledger(rows)}
+    assert set(words) == set(claims())
+    assert all(found.word in ("not measured yet", "cannot be tested here") for found in words.values())
+
+
+@pytest.mark.browser
+def test_it_opens_offline_and_fits_a_narrow_screen(tmp_path, open_page, screenshots):
+    entries = entries_of_rows(list(claims().values()), [row(at) for claim in MEASURED for at in claim.points()])
+    (tmp_path / "claims.html").write_text(claims_page(entries), encoding="utf-8")
+    (tmp_path / "report.css").write_text(style(), encoding="utf-8")
+    page = open_page(tmp_path / "claims.html", width=420)
+    assert page.locator("section.claim").count() == len(claims())
+    assert page.evaluate("document.documentElement.scrollWidth") == 420
+    page.screenshot(path=str(screenshots / "claims.png"), full_page=True)
