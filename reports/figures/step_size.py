@@ -19,6 +19,12 @@ from reports.palette import Mark
 
 NAME = "step_size"
 TITLE = "Step size"
+PUBLISHED = {  # the steps that the estimators' papers or their code use, where those are no multiple of √D
+    "fd_ssm": 0.1,
+    "fd_ssm_vr": 0.1,
+    "fd_ssm_score": 0.1,
+    "taylor_trace_sm": 0.01,
+}
 ALT = "V-shaped curves on logarithmic axes: gradient bias against the finite-difference step, one for each precision."
 
 
@@ -40,14 +46,28 @@ def on_screen() -> alt.LayerChart:
 
 
 def on_paper(points: pd.DataFrame, marks: Mapping[str, Mark]) -> Figure:
-    """The same curves for print, of the fullest problem with a step among the points, in every precision."""
+    """The same curves for print, of the fullest problem with a step among the points, in every precision.
+
+    Curves bear their precision where there are several; published steps are ringed.
+    """
     swept = points[points["step_value"] > 0]
     points, title = fullest(points if swept.empty else swept, free=("dtype",))
     frame = data(points)
     figure, axes = paper.canvas()
     paper.points(axes, frame, marks)
     paper.logarithmic(axes)
-    axes.set(xlabel="Step ε", ylabel="Gradient bias (relative)")
+    published = frame[np.isclose(frame["x"], frame["estimator"].map(PUBLISHED).fillna(-1.0), rtol=1e-6)]
+    if not published.empty:
+        axes.scatter(
+            published["x"], published["y"], s=90, facecolors="none", edgecolors="0.2", linewidths=0.8, zorder=4
+        )
+    if frame["dtype"].nunique() > 1:
+        first = frame.sort_values("x").drop_duplicates("series")
+        for x, y, dtype in first[["x", "y", "dtype"]].itertuples(index=False):
+            axes.annotate(dtype, (x, y), xytext=(4, 6), textcoords="offset points", fontsize=6, color="0.3")
+    axes.set(
+        xlabel="Step ε" + ("" if published.empty else " (ringed: as published)"), ylabel="Gradient bias (relative)"
+    )
     paper.legend(figure, axes, frame, marks)
     paper.title(axes, title)
     return figure

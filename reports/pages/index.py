@@ -10,7 +10,7 @@ import pandas as pd
 
 from bench.columns import COLUMNS, NAMES
 from bench.statistics.verdict import FLOOR, SAME_WITHIN
-from reports.figures import outcomes, screen
+from reports.figures import outcomes, screen, step_size
 from reports.figures.catalogue import FIGURES
 from reports.frames import columnar
 from reports.frames.environment import environment, machine_name
@@ -34,6 +34,7 @@ def index_page(frame: pd.DataFrame, store: str, runs: Sequence[Mapping[str, Any]
             int(place): pairs for place, pairs in frame["convergence"].dropna().head(MOST_CONVERGENCES).items()
         },
         "compared": {"floor": FLOOR, "same_within": SAME_WITHIN},
+        "published_steps": step_size.PUBLISHED,
         "pages": {name: page_of(name) for name in _names(frame)},
         "meanings": {column.name: column.meaning for column in COLUMNS},
         "derived": [name for name in frame.columns if name not in NAMES],

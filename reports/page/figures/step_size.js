@@ -1,6 +1,3 @@
-// The steps that the estimators' papers or their code use, where those are not a multiple of √D.
-const PUBLISHED_STEPS = { fd_ssm: 0.1, fd_ssm_vr: 0.1, fd_ssm_score: 0.1, taylor_trace_sm: 0.01 };
-
 // Bias against the finite step, for every precision measured.
 function stepSize(report, view) {
   const c = report.data.columns;
@@ -24,14 +21,14 @@ function stepSize(report, view) {
   for (const [series, group] of groups) {
     const best = group.reduce((a, b) => (b.y < a.y ? b : a)), at = group.indexOf(best);
     if (several) group.at(-1).text = String(c.dtype[best.row]);
-    const known = view.step === "scaled" ? undefined : PUBLISHED_STEPS[best.estimator];
+    const known = view.step === "scaled" ? undefined : report.published_steps[best.estimator];
     const published = group.find((p) => Math.abs(p.x / known - 1) < 1e-6);
-    found.push({ series, published, step: best.x, bias: best.y, below: slope(group.slice(0, at + 1)), above: slope(group.slice(at)) });
+    found.push({ series, published, step: best.x, bias: best.y, open: best.open, below: slope(group.slice(0, at + 1)), above: slope(group.slice(at)) });
   }
   const x = logDomain(points.map((p) => p.x), 1.5), y = logDomain(points.flatMap((p) => [p.y, p.y_high, p.open ? p.y : p.y_low]));
   for (const point of points) if (!(point.y_low > 0)) point.y_low = y[0];
   placeLabels(points, { x, y, width: plotWidth(), height: 340 });
-  const told = found.slice(0, 12).map((f) => `${f.series}: least bias ${percent(f.bias)} at ${digits(f.step)}${f.published ? `, ${percent(f.published.y)} at the published ${digits(f.published.x)}` : ""}${f.below !== null ? `, slope ${digits(f.below, 2)} below it` : ""}${f.above !== null ? `, ${digits(f.above, 2)} above` : ""}.`);
+  const told = found.slice(0, 12).map((f) => `${f.series}: least bias ${f.open ? "below " : ""}${percent(f.bias)} at ${digits(f.step)}${f.published ? `, ${f.published.open ? "below " : ""}${percent(f.published.y)} at the published ${digits(f.published.x)}` : ""}${f.below !== null ? `, slope ${digits(f.below, 2)} below it` : ""}${f.above !== null ? `, ${digits(f.above, 2)} above` : ""}.`);
   return {
     points, told,
     settings: {
