@@ -26,12 +26,13 @@ class Column:
     meaning: str
 
 
-def _group(group: str, *columns: tuple[str, type, str]) -> tuple[Column, ...]:
+def group(group: str, *columns: tuple[str, type, str]) -> tuple[Column, ...]:
+    """The columns of one group."""
     return tuple(Column(name, type_, group, meaning) for name, type_, meaning in columns)
 
 
 COLUMNS: tuple[Column, ...] = (
-    *_group(
+    *group(
         "identity",
         ("quantity", str, "what is estimated: directional, laplacian, score_matching or log_likelihood"),
         ("estimator", str, "the estimator's name in the registry"),
@@ -53,7 +54,7 @@ COLUMNS: tuple[Column, ...] = (
         ("threads", int, "threads torch was given"),
         ("seed", int, "the problem's seed"),
     ),
-    *_group(
+    *group(
         "cost",
         ("time_value_s", float, "median seconds of one call without gradient"),
         ("time_step_s", float, "median seconds of one call and its gradient in the parameters"),
@@ -73,7 +74,7 @@ COLUMNS: tuple[Column, ...] = (
         ("flops_step", int, "the same with the gradient"),
         ("matmul_fraction", float, "fraction of this machine's own matmul rate that the step reached"),
     ),
-    *_group(
+    *group(
         "accuracy",
         ("reference", str, "what the row was held against"),
         ("grad_bias", float, "relative bias of the parameter gradient, noise-corrected"),
@@ -94,12 +95,12 @@ COLUMNS: tuple[Column, ...] = (
         ("draws", int, "how many draws the accuracy rests on"),
         ("minibatch_std", float, "relative standard deviation of the exact gradient over minibatches of this size"),
     ),
-    *_group(
+    *group(
         "outcome",
         ("outcome", str, "exactly one of " + ", ".join(OUTCOMES)),
         ("reason", str, "why, where it is not ok; what is missing, where it is"),
     ),
-    *_group(
+    *group(
         "provenance",
         ("key", str, "hash of everything that defines the point"),
         ("commit", str, "git commit of the estimators measured, with + where files differ from it"),
@@ -110,7 +111,7 @@ COLUMNS: tuple[Column, ...] = (
         ("started_at", str, "when the measurement began, UTC, ISO 8601"),
         ("duration_s", float, "seconds the point took, timing included"),
     ),
-    *_group(
+    *group(
         "equilibrium",
         ("fixed_point_residual", float, "least relative change of z that an application of the layer made, worst row"),
         ("solver_applications", int, "applications of the equilibrium layer outside of what is differentiated"),

@@ -20,11 +20,12 @@ def frame(blocks: Iterable[list[tuple[Any, ...]]]) -> pd.DataFrame:
         for column, values in zip(columns, zip(*block, strict=True), strict=True):
             column.extend(values)
     return pd.DataFrame(
-        {name: _series(kind, values) for (name, kind), values in zip(TYPES.items(), columns, strict=True)}
+        {name: series(kind, values) for (name, kind), values in zip(TYPES.items(), columns, strict=True)}
     )
 
 
-def _series(kind: type, values: list[Any]) -> pd.Series:
+def series(kind: type, values: list[Any]) -> pd.Series:
+    """A column of values as SQLite keeps them, typed so that it can be empty."""
     if kind in (dict, list):
         return pd.Series([None if value is None else json.loads(value) for value in values], dtype="object")
     if kind is bool:

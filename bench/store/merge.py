@@ -41,7 +41,7 @@ def merge(source: Store, into: Store) -> Merged:
 
     A finished row that is there stays, and another one of the same key that differs is put aside in the table
     ``replaced``: nothing measured is lost. A finished row takes the place of one begun only. Merging the same store
-    again changes nothing.
+    again changes nothing. Training runs go with them; of two finished ones the second is kept aside.
     """
     merged = Merged()
     numbers = _copy_runs(source, into)
@@ -65,6 +65,8 @@ def merge(source: Store, into: Store) -> Merged:
                 into.put_aside(row)
             else:
                 merged.same += 1
+    for run in source.training_runs():
+        into.put_trained(run, source.training_points(run["key"]), source.training_state(run["key"]))
     return merged
 
 

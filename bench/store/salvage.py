@@ -8,14 +8,15 @@ import os
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from bench.store.errors import StoreError
-from bench.store.values import TYPES, decode
+from bench.store.values import TYPES, decode, decode_as
+from bench.train.columns import POINT_TYPES, RUN_TYPES
 
 _BYTES_PER_ROW = 200  # fewer than any row takes; bounds the search where the largest id cannot be read
 
@@ -27,6 +28,7 @@ class Salvaged:
     rows: list[dict[str, Any]] = field(default_factory=list)
     runs: list[dict[str, Any]] = field(default_factory=list)
     replaced: list[dict[str, Any]] = field(default_factory=list)
+    trained: list[tuple[dict[str, Any], list[dict[str, Any]], tuple[int, bytes] | None]] = field(default_factory=list)
 
 
 def is_damaged(connection: sqlite3.Connection) -> bool:
@@ -82,7 +84,7 @@ def read(path: Path) -> Salvaged:
             connection.execute("PRAGMA writable_schema = ON")  # or SQLite refuses a file shorter than its header says
             ids = range(1, _largest_id(connection, copy) + 1)
             rows = [row for row in (_row(connection, id_) for id_ in ids) if row is not None]
-            return Salvaged(rows, list(_runs(connection)), list(_replaced(connection)))
+            return Salvaged(rows, list(_runs(connection)), list(_replaced(connection)), _trained(connection))
         except sqlite3.DatabaseError:
             return Salvaged()
         finally:
@@ -151,3 +153,34 @@ def _replaced(connection: sqlite3.Connection) -> Iterator[dict[str, Any]]:
     with contextlib.suppress(sqlite3.DatabaseError, ValueError):
         for (row,) in connection.execute("SELECT row FROM replaced ORDER BY id"):
             yield json.loads(row)
+
+
+def _trained(
+    connection: sqlite3.Connection,
+) -> list[tuple[dict[str, Any], list[dict[str, Any]], tuple[int, bytes] | None]]:
+    """Training runs, each with the evaluations and the state that can still be read."""
+    points: dict[str, list[dict[str, Any]]] = {}
+    for point in _by_id(connection, "training_points", POINT_TYPES):
+        points.setdefault(point["key"], []).append(point)
+    found = []
+    for run in _by_id(connection, "training_runs", RUN_TYPES):
+        state = None
+        with contextlib.suppress(sqlite3.DatabaseError):
+            command = "SELECT place, bundle FROM training_states WHERE key = ?"
+            state = connection.execute(command, (run["key"],)).fetchone()
+        found.append((run, points.get(run["key"], []), state))
+    return found
+
+
+def _by_id(connection: sqlite3.Connection, table: str, types: Mapping[str, type]) -> Iterator[dict[str, Any]]:
+    """The rows of a table that can be read, looked up one by one."""
+    try:
+        last = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)).fetchone()
+    except sqlite3.DatabaseError:
+        return
+    columns = ", ".join(f'"{name}"' for name in types)
+    for id_ in range(1, int(last[0]) + 1 if last else 1):
+        with contextlib.suppress(sqlite3.DatabaseError, ValueError):
+            row = connection.execute(f"SELECT {columns} FROM {table} WHERE id = ?", (id_,)).fetchone()
+            if row is not None:
+                yield {n: decode_as(kind, value) for (n, kind), value in zip(types.items(), row, strict=True)}

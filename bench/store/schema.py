@@ -9,12 +9,11 @@ from pathlib import Path
 from bench.columns import OUTCOMES
 from bench.store.errors import StoreError
 from bench.store.values import SQL_TYPES, TYPES
+from bench.train.columns import POINT_TYPES, RUN_TYPES
 
 APPLICATION_ID = 0x45424E43  # "EBNC", kept in the file's header
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
-# From version → what brings a store of that version to the next, inside one transaction.
-MIGRATIONS: Mapping[int, Callable[[sqlite3.Connection], None]] = {}
 
 _CONSTRAINTS = {
     "key": "NOT NULL UNIQUE",
@@ -23,8 +22,8 @@ _CONSTRAINTS = {
 }
 
 
-def _columns() -> str:
-    return ",\n".join(f'"{name}" {SQL_TYPES[kind]} {_CONSTRAINTS.get(name, "")}' for name, kind in TYPES.items())
+def _columns(types: Mapping[str, type] = TYPES, constraints: Mapping[str, str] = _CONSTRAINTS) -> str:
+    return ",\n".join(f'"{name}" {SQL_TYPES[kind]} {constraints.get(name, "")}' for name, kind in types.items())
 
 
 # AUTOINCREMENT: sqlite_sequence remembers the largest id, which bounds the search for rows in a damaged file.
@@ -36,6 +35,28 @@ TABLES = (
     "machine TEXT, commit_id TEXT, seeds TEXT)",
     "CREATE TABLE replaced (id INTEGER PRIMARY KEY, key TEXT NOT NULL, replaced_at TEXT NOT NULL, row TEXT NOT NULL)",
 )
+# Of a training run: one row; one for each evaluation; and its last state, arrays without pickles, kept with them.
+TRAINING_TABLES = (
+    f"CREATE TABLE training_runs (id INTEGER PRIMARY KEY AUTOINCREMENT,\n{_columns(RUN_TYPES)})",
+    "CREATE TABLE training_points (id INTEGER PRIMARY KEY AUTOINCREMENT,\n"
+    + _columns(POINT_TYPES, {"key": "NOT NULL", "place": "NOT NULL"})
+    + ",\nUNIQUE (key, place))",
+    "CREATE TABLE training_states (key TEXT PRIMARY KEY, place INTEGER NOT NULL, bundle BLOB NOT NULL)",
+)
+TABLE_TYPES: Mapping[str, Mapping[str, type]] = {
+    "rows": TYPES,
+    "training_runs": RUN_TYPES,
+    "training_points": POINT_TYPES,
+}
+
+
+def _add_training(connection: sqlite3.Connection) -> None:
+    for statement in TRAINING_TABLES:
+        connection.execute(statement)
+
+
+# From version → what brings a store of that version to the next, inside one transaction.
+MIGRATIONS: Mapping[int, Callable[[sqlite3.Connection], None]] = {1: _add_training}
 
 
 def prepare(connection: sqlite3.Connection, path: Path) -> None:
@@ -50,24 +71,29 @@ def prepare(connection: sqlite3.Connection, path: Path) -> None:
     try:
         version = version_of(connection, path)  # again, under the lock: another process may have been first
         if version == 0:
-            for statement in TABLES:
+            for statement in (*TABLES, *TRAINING_TABLES):
                 connection.execute(statement)
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         for step in range(version or SCHEMA_VERSION, SCHEMA_VERSION):
             MIGRATIONS[step](connection)
-        for name in _missing_columns(connection):  # a new column needs no version: older rows have it empty
-            connection.execute(f'ALTER TABLE rows ADD COLUMN "{name}" {SQL_TYPES[TYPES[name]]}')
+        for table, name in _missing_columns(connection):  # a new column needs no version: older rows have it empty
+            connection.execute(f'ALTER TABLE {table} ADD COLUMN "{name}" {SQL_TYPES[TABLE_TYPES[table][name]]}')
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         connection.execute("COMMIT")
+        if 0 < version < SCHEMA_VERSION:  # new tables may move the schema to the file's end, where a cut would take it
+            connection.execute("VACUUM")
     except BaseException:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
 
 
-def _missing_columns(connection: sqlite3.Connection) -> list[str]:
-    there = {column[1] for column in connection.execute("PRAGMA table_info(rows)")}
-    return [name for name in TYPES if name not in there]
+def _missing_columns(connection: sqlite3.Connection) -> list[tuple[str, str]]:
+    missing = []
+    for table, types in TABLE_TYPES.items():
+        there = {column[1] for column in connection.execute(f"PRAGMA table_info({table})")}
+        missing += [(table, name) for name in types if name not in there]
+    return missing
 
 
 def header_is_ours(path: Path) -> bool:

@@ -13,6 +13,8 @@ from typing import Any
 from bench.store import errors, journal, salvage, schema
 from bench.store.errors import StoreError, clear_errors
 from bench.store.reading import NAMES, Reader, decoded
+from bench.store.training import Training
+from bench.store.transaction import Transaction
 from bench.store.values import TYPES, encode_row
 
 DEFAULT_PATH = Path("results/bench.sqlite")
@@ -23,7 +25,7 @@ _INSERT_RUN = "INSERT INTO runs (title, command, started, machine, commit_id, se
 _INSERT_REPLACED = "INSERT INTO replaced (key, replaced_at, row) VALUES (?, ?, ?)"
 
 
-class Store(Reader):
+class Store(Reader, Training):
     """The rows measured so far.
 
     Every row is one transaction, synced to disk before `put` returns, so a kill at any moment loses at most the row
@@ -85,6 +87,8 @@ class Store(Reader):
                 kept = new.put_many(({k: v for k, v in row.items() if k != "finished"}, f) for row, f in rows)
                 for row in left.replaced:
                     new.put_aside(row)
+                for run, points, state in left.trained:
+                    new.put_trained(run, points, state)
             aside = salvage.put_in_place(fresh, self.path)
         except OSError as error:
             raise StoreError(f"store {self.path}: damaged, and cannot be copied to save it: {error.strerror}") from None
@@ -134,7 +138,7 @@ class Store(Reader):
         for row in encoded:
             if not row["key"] or (row["finished"] and not row["outcome"]):
                 raise StoreError("a row needs a key, and a finished one an outcome")
-        with clear_errors(self.path), _Transaction(self._connection):
+        with clear_errors(self.path), Transaction(self._connection):
             return sum(self._put_encoded(row, replace) for row in encoded)
 
     def _put_encoded(self, row: dict[str, Any], replace: bool) -> bool:
@@ -153,7 +157,7 @@ class Store(Reader):
     def put_aside(self, row: Mapping[str, Any]) -> None:
         """Keep a row that must not take the place of the one there, in the table ``replaced``; the same one once."""
         key, at, text = _aside({"finished": True, **row})
-        with clear_errors(self.path), _Transaction(self._connection):
+        with clear_errors(self.path), Transaction(self._connection):
             if not self._connection.execute("SELECT 1 FROM replaced WHERE key = ? AND row = ?", (key, text)).fetchone():
                 self._connection.execute(_INSERT_REPLACED, (key, at, text))
 
@@ -168,24 +172,6 @@ class Store(Reader):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-class _Transaction:
-    """One write transaction; rolled back when its body or its commit fails."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self.connection = connection
-
-    def __enter__(self) -> None:
-        self.connection.execute("BEGIN IMMEDIATE")
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        try:
-            if kind is None:
-                self.connection.execute("COMMIT")
-        finally:
-            if self.connection.in_transaction:
-                self.connection.execute("ROLLBACK")
 
 
 def _aside(row: Mapping[str, Any]) -> tuple[str, str, str]:

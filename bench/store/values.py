@@ -30,10 +30,14 @@ def encode_row(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def encode(name: str, value: Any) -> str | int | float | None:
-    """One value as SQLite keeps it. A not-a-number becomes empty, as SQLite has none; infinities stay."""
+    """One value of a row as SQLite keeps it. A not-a-number becomes empty, as SQLite has none; infinities stay."""
+    return encode_as(TYPES[name], name, value)
+
+
+def encode_as(kind: type, name: str, value: Any) -> str | int | float | None:
+    """One value of a column of this type as SQLite keeps it."""
     if value is None:
         return None
-    kind = TYPES[name]
     try:
         if kind is str:
             if not isinstance(value, str):
@@ -54,9 +58,13 @@ def encode(name: str, value: Any) -> str | int | float | None:
 
 def decode(name: str, value: Any) -> Any:
     """The Python value that `encode` was given."""
+    return decode_as(TYPES[name], value)
+
+
+def decode_as(kind: type, value: Any) -> Any:
+    """The Python value that `encode_as` was given."""
     if value is None:
         return None
-    kind = TYPES[name]
     if kind in (dict, list):
         return json.loads(value)
     return bool(value) if kind is bool else value

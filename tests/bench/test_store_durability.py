@@ -102,7 +102,7 @@ def test_runs_and_what_was_put_aside_are_saved_too(tmp_path):
 
 def test_a_disk_without_room_to_save_a_damaged_store_leaves_it_as_it_is(tmp_path, monkeypatch):
     path = tmp_path / "bench.sqlite"
-    fill(path, 50)
+    fill(path, 300)
     os.truncate(path, path.stat().st_size // 2)
     before = path.read_bytes()
 
