@@ -15,7 +15,7 @@ import click
 
 VERBS = Path(__file__).parent / "verbs"
 ORDER = (
-    *("list", "plan", "run", "compare", "diff", "recommend", "claims", "export", "merge", "check", "doctor"),
+    *("list", "plan", "run", "compare", "diff", "recommend", "train", "claims", "export", "merge", "check", "doctor"),
     "conformance",
 )
 

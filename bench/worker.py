@@ -2,8 +2,8 @@
 
 Requests: ``open`` a point, ``solo`` (first call, memory, FLOPs, accuracy), ``warm_up`` and ``block`` (timing, while
 others take turns), ``reference`` (compute and keep one), ``predict`` (memory, on fake tensors), ``gradients`` (block
-means of draws), ``rates`` (what the machine can do). Parts of an answer are sent as soon as they are known: what was
-measured before a worker died is kept.
+means of draws), ``rates`` (what the machine can do), ``train`` (a training run). Parts of an answer are sent as soon as
+they are known: what was measured before a worker died is kept.
 """
 
 from __future__ import annotations
@@ -104,6 +104,7 @@ class _Desk:
             "predict": self.predict,
             "gradients": self.gradients,
             "rates": self.rates,
+            "train": self.train,
         }
         self.clocks: dict[str, clock.Clock] = {}
 
@@ -260,6 +261,23 @@ class _Desk:
         torch.set_num_threads(request["threads"])
         use_device(request["device"])
         return {"outcome": "ok", "rates": rates.measure(DTYPES[request["dtype"]], request["device"])}
+
+    def train(self, request: dict[str, Any]) -> dict[str, Any]:
+        """A training run, from its beginning or from a state; parts are its evaluations."""
+        from bench.train.trainer import train
+        from bench.train.training import Training
+
+        for path in request["problems"]:
+            problems.load_file(path)
+        for path in request["plugins"]:
+            estimators.load_file(path)
+        training = Training.from_json(request["training"])
+        heap.keep_freed_memory()
+        torch.set_num_threads(training.point.threads)
+        use_device(training.point.device)
+        torch.backends.cuda.matmul.allow_tf32 = False
+        torch.backends.cudnn.allow_tf32 = False
+        return train(training, request["state"], request["flops_known"], request["folder"], self.part)
 
 
 def warm_up() -> None:

@@ -19,8 +19,8 @@ _HEADER = re.compile(r"^\s*(\[\[?)\s*([A-Za-z0-9_.\-]+)\s*\]")
 
 
 def shipped() -> tuple[str, ...]:
-    """The names of the sweeps that come with the benchmark."""
-    return tuple(sorted(path.stem for path in FOLDER.glob("*.toml")))
+    """The names of the sweeps that come with the benchmark; those of training runs, ``train_…``, are another verb's."""
+    return tuple(sorted(path.stem for path in FOLDER.glob("*.toml") if not path.stem.startswith("train_")))
 
 
 @dataclass(frozen=True)

@@ -85,4 +85,6 @@ def load(name_or_path: str | Path) -> Sweep:
     title = source.data.get("title", Path(source.path).stem)
     if not isinstance(title, str):
         raise SweepError(f"{source.path}:{source.line(None, '', 'title')}: title has to be a text; got {title!r}")
+    if "train" in source.data:
+        raise SweepError(f"{source.path}: a sweep of training runs: `python -m bench train {name_or_path}` makes them")
     return Sweep(title, read_studies(source), source)
