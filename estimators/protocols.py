@@ -104,12 +104,20 @@ def as_layers(model: Any) -> nn.Sequential:
     """The layers of a sequential model.
 
     Raises:
-        NotImplementedError: the model is no ``nn.Sequential`` and has none called ``layers``.
+        NotImplementedError: the model is no ``nn.Sequential`` and has none called ``layers``, or that one's class has a
+            ``forward`` of its own.
     """
     layers = model if isinstance(model, nn.Sequential) else getattr(model, "layers", None)
     if not isinstance(layers, nn.Sequential):
         raise NotImplementedError(f"needs layers: {_name(model)} is no nn.Sequential and has none called layers")
+    if not is_plain(layers):
+        raise NotImplementedError(f"needs layers: {_name(layers)} is an nn.Sequential with a forward of its own")
     return layers
+
+
+def is_plain(layer: nn.Module, kind: type[nn.Module] = nn.Sequential) -> bool:
+    """Whether a module runs as its ``kind`` does: a subclass, or an instance, may have a ``forward`` of its own."""
+    return getattr(layer.forward, "__func__", None) is kind.forward
 
 
 def leaf(x: Tensor) -> Tensor:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from estimators.protocols import is_plain
+
 POINTWISE = (
     nn.CELU,
     nn.ELU,
@@ -121,7 +123,7 @@ def _run(layers: nn.Sequential, h: Tensor, create_graph: bool) -> tuple[Tensor, 
     steps: list[Step] = []
     for layer in layers:
         block = getattr(layer, "block", None)
-        jacobian = layer.weight if isinstance(layer, nn.Linear) else getattr(layer, "jacobian", None)
+        jacobian = layer.weight if is_plain(layer, nn.Linear) else getattr(layer, "jacobian", None)
         if isinstance(jacobian, Tensor):
             steps.append(Affine(jacobian))
             h = layer(h)
@@ -130,21 +132,25 @@ def _run(layers: nn.Sequential, h: Tensor, create_graph: bool) -> tuple[Tensor, 
         elif isinstance(layer, POINTWISE) or getattr(layer, "pointwise", False) is True:
             h, slope, bend = _pointwise(layer, h, create_graph)
             steps.append(Pointwise(slope, bend))
-        elif isinstance(layer, nn.Sequential):
-            h, inner = _run(layer, h, create_graph)
-            steps += inner
-        elif getattr(layer, "skip", False) is True and isinstance(block, nn.Sequential):
+        elif getattr(layer, "skip", False) is True and isinstance(block, nn.Sequential) and is_plain(block):
             source, target = (_contiguous(layer, name) for name in ("source", "target"))
             out, inner = _run(block, h[..., source], create_graph)
             steps.append(Skip(inner, source, target, h.shape[-1]))
             h = h + _among_zeros(out, target, h.shape[-1])
+        elif isinstance(layer, nn.Sequential) and is_plain(layer):
+            h, inner = _run(layer, h, create_graph)
+            steps += inner
         else:
             raise NotImplementedError(
                 "needs layers that are nn.Linear or pointwise (an activation of torch.nn, or a module whose attribute "
                 "pointwise is true), or skips (a module whose attribute skip is true, with an nn.Sequential as block); "
-                f"got {type(layer).__name__}"
+                f"got {type(layer).__name__}{_own_forward(layer)}"
             )
     return h, steps
+
+
+def _own_forward(layer: nn.Module) -> str:
+    return " with a forward of its own" if isinstance(layer, (nn.Linear, nn.Sequential)) else ""
 
 
 def _contiguous(layer: nn.Module, name: str) -> slice:

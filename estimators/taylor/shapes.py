@@ -137,7 +137,11 @@ def contiguous(x: Series, memory_format: Any = None) -> Series:
 
 
 @rule(Tensor.to, Tensor.type)
-def to(x: Series, *arguments: Any, **keywords: Any) -> Series:
+def to(x: Series | Tensor, *arguments: Any, **keywords: Any) -> Series | Tensor:
+    if not isinstance(x, Series):  # a plain tensor brought to the dtype and device of a series
+        (like,) = (a for a in (*arguments, *keywords.values()) if isinstance(a, Series))
+        return x.to(like.rows.dtype).to(like.rows.device)
+    arguments = tuple(a.rows if isinstance(a, Series) else a for a in arguments)
     return x.map(lambda rows: rows.to(*arguments, **keywords))
 
 

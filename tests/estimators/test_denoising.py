@@ -172,9 +172,11 @@ def test_a_noise_conditional_score_is_told_each_rows_level():
         quadratic = sigma**2 * (squares + sigma**2 * dim) / (1 + sigma**2) ** 2
         mean += (a * a * quadratic / 2 - a * shrink * dim + dim / 2) / 3
         slope += (a * quadratic - shrink * dim) / 3
-    # 20 000 draws: both within 1 % with a false-failure rate below 1e-6; seeded
-    assert float(value.mean()) == pytest.approx(mean, rel=0.02)
-    assert float(torch.autograd.grad(value.mean(), model.a)[0]) == pytest.approx(slope, rel=0.05)
+    # 20 000 draws, 50 of each row averaged: within 5 standard errors, each falsely out once in two million; seeded
+    error = float(value.detach().std()) / len(value) ** 0.5
+    assert abs(float(value.mean()) - mean) < 5 * error
+    slopes = torch.autograd.grad(value, model.a, torch.eye(len(value), dtype=value.dtype), is_grads_batched=True)[0]
+    assert abs(float(slopes.mean()) - slope) < 5 * float(slopes.std()) / len(slopes) ** 0.5
 
 
 def test_objectives_that_do_not_anneal_tell_no_level():

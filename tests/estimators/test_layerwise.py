@@ -196,6 +196,20 @@ class _Projected(nn.Module):
         return self.skip(x) + self.block(x)
 
 
+class _OwnLinear(nn.Linear):
+    def forward(self, x):
+        return super().forward(x).tanh()
+
+
+class _OwnSequential(nn.Sequential):
+    def forward(self, x):
+        return x + super().forward(x)
+
+
+class _MarkedSequential(_OwnSequential):
+    skip = True
+
+
 class _EveryOther(Residual):
     source = slice(0, 4, 2)
 
@@ -204,6 +218,11 @@ def test_what_is_neither_affine_nor_pointwise_is_refused():
     x = points(2, 4)
     for layers, message in (
         (nn.Sequential(_Projected(), nn.Linear(4, 1)), "got _Projected"),
+        (nn.Sequential(_OwnLinear(4, 4), nn.Linear(4, 1)), "got _OwnLinear with a forward of its own"),
+        (nn.Sequential(_OwnSequential(nn.Linear(4, 4)), nn.Linear(4, 1)), "got _OwnSequential with a forward of its"),
+        (nn.Sequential(_MarkedSequential(nn.Linear(4, 4)), nn.Linear(4, 1)), "got _MarkedSequential with a forward"),
+        (nn.Sequential(Residual(_OwnSequential(nn.Linear(4, 4))), nn.Linear(4, 1)), "got Residual"),
+        (_OwnSequential(nn.Linear(4, 1)), "_OwnSequential is an nn.Sequential with a forward of its own"),
         (
             nn.Sequential(_EveryOther(nn.Sequential(nn.Linear(2, 4))), nn.Linear(4, 1)),
             r"source of a skip has to be a slice without a step; got slice\(0, 4, 2\)",

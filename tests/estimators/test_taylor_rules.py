@@ -124,6 +124,7 @@ OPERATIONS = {
     "detach": lambda z, w: z * z.detach() * w + torch.zeros_like(z) + torch.sign(z) * z,
     "dropout": lambda z, w: F.dropout(z * z * w, 0.5, training=False),
     "float": lambda z, w: (z * w).to(torch.float64).double() ** 2,
+    "to another's": lambda z, w: w.float().to(z**2) * z**2 + (z * w).to(z),
     "constant": lambda z, w: w.expand(B, D) * 2,
 }
 
