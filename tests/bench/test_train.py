@@ -1,0 +1,244 @@
+"""Training runs: the same start and batches for all, exact objectives, resumed after a kill, NaN as an outcome."""
+
+from __future__ import annotations
+
+import io
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from bench import problems
+from bench.measure import Bench, Limits
+from bench.point import Point, ProblemSpec
+from bench.store import Store
+from bench.sweep.errors import SweepError
+from bench.train import optimiser, rows, runner
+from bench.train import sweep as training_sweep
+from bench.train.trainer import Trainer, train
+from bench.train.training import Training
+from bench.train.truth import LOG_DENSITIES, true_score
+
+SPEC = ProblemSpec(model="mlp", data="gaussian", dim=3, depth=1, width=8, activation="tanh", batch=16, seed=1)
+EXACT = Training(
+    Point("sm_exact", "score_matching", SPEC, draws=16), steps=12, marks=4, rows=64, held_out=32, score_points=200
+)
+SLICED = replace(EXACT, point=replace(EXACT.point, estimator="ssm", options={"probes": 2}))
+
+
+def made(training: Training, **more: object) -> tuple[list[dict], dict]:
+    """The evaluations of a run made in this process, and how it ended."""
+    problems.prepare(training.point.problem)
+    points: list[dict] = []
+    asked = {"state": None, "flops_known": {}, **more}
+    folder = asked.pop("folder")
+    ending = train(training, asked["state"], asked["flops_known"], str(folder), lambda **p: points.append(p))  # type: ignore[arg-type]
+    return [part["point"] for part in points if "point" in part], ending
+
+
+def test_every_estimator_begins_at_the_same_parameters_and_sees_the_same_batches(monkeypatch):
+    problems.prepare(SPEC)
+    a, b = Trainer(EXACT), Trainer(SLICED)
+    assert all(torch.equal(p, q) for p, q in zip(a.problem.parameters, b.problem.parameters, strict=True))
+    seen: dict[str, list] = {"sm_exact": [], "ssm": []}
+    subject = Trainer._subject
+    monkeypatch.setattr(
+        Trainer, "_subject", lambda self, x: (seen[self.estimator.name].append(x.clone()), subject(self, x))[1]
+    )
+    for trainer in (a, b):
+        for _ in range(3):
+            assert not trainer.advance()
+    assert len(seen["ssm"]) == 6  # steps of 12 · 2/4, the first evaluation being before any
+    assert all(torch.equal(x, y) for x, y in zip(seen["sm_exact"], seen["ssm"], strict=True))
+    epoch = torch.cat([rows.batch_of(EXACT, step) for step in range(4)])
+    assert sorted(epoch.tolist()) == list(range(64))  # every row once
+    assert not torch.equal(rows.batch_of(EXACT, 0), rows.batch_of(EXACT, 4))
+    other = replace(EXACT, point=replace(EXACT.point, problem=replace(SPEC, seed=2)))
+    assert torch.equal(rows.split(EXACT)[1], rows.split(other)[1])  # one split for all seeds
+    assert not torch.equal(rows.batch_of(EXACT, 0), rows.batch_of(other, 0))
+    train_rows, held_out = rows.split(EXACT)
+    assert not (torch.cdist(train_rows, held_out) == 0).any()
+
+
+def test_a_step_is_the_optimisers_on_the_exact_gradient():
+    """One step of SGD, the gradient by a route of its own: the trace by hand, row by row, in float64."""
+    once = replace(EXACT, optimiser="SGD", optimiser_options={"lr": 0.1}, steps=1, marks=1)
+    once = replace(once, point=replace(once.point, dtype="float64"))
+    problems.prepare(SPEC)
+    trainer = Trainer(once)
+    before = [p.detach().clone().requires_grad_(True) for p in trainer.problem.parameters]
+    names = [name for name, _ in trainer.problem.model.named_parameters()]
+    batch = rows.split(once)[0][rows.batch_of(once, 0)]
+    model = problems.build(SPEC).model
+    loss = _by_hand(model, dict(zip(names, before, strict=True)), batch).mean()
+    gradients = torch.autograd.grad(loss, before, allow_unused=True, materialize_grads=True)
+    trainer.advance(), trainer.advance()
+    for now, was, gradient in zip(trainer.problem.parameters, before, gradients, strict=True):
+        torch.testing.assert_close(now, was - 0.1 * gradient, rtol=1e-10, atol=1e-12)
+
+
+def _by_hand(model: torch.nn.Module, parameters: dict, x: torch.Tensor) -> torch.Tensor:
+    def energy(row: torch.Tensor) -> torch.Tensor:
+        layers = {name.removeprefix("layers."): value for name, value in parameters.items()}
+        return torch.func.functional_call(model.layers, layers, (row[None],)).squeeze()
+
+    score, hessian = torch.func.grad(energy), torch.func.hessian(energy)
+    return torch.stack([0.5 * score(row).square().sum() + hessian(row).trace() for row in x])
+
+
+def test_the_objective_and_the_noise_are_those_of_an_independent_computation(tmp_path):
+    points, ending = made(SLICED, folder=tmp_path)
+    assert ending == {"outcome": "ok", "reason": ""} and [p["steps"] for p in points] == [0, 3, 6, 9, 12]
+    held_out = rows.split(SLICED)[1]
+    model = problems.build(SPEC).model
+    kept = np.load(tmp_path / "4.npz", allow_pickle=False)
+    named = {
+        name: torch.from_numpy(kept[f"parameter/{n}"]).double() for n, (name, _) in enumerate(model.named_parameters())
+    }
+    values = _by_hand(model, named, held_out)
+    assert points[-1]["objective"] == pytest.approx(float(values.mean()), rel=1e-9)
+    assert points[-1]["objective_error"] == pytest.approx(float(values.std() / math.sqrt(32)), rel=1e-9)
+    x = rows.score_points(SLICED)
+    layers = {name.removeprefix("layers."): value for name, value in named.items()}
+    score = torch.func.grad(lambda y: torch.func.functional_call(model.layers, layers, (y,)).sum())(x)
+    errors = torch.linalg.vector_norm(score + x, dim=-1)  # the truth is a standard normal
+    assert points[-1]["score_l2"] == pytest.approx(float(errors.square().mean().sqrt()), rel=1e-9)
+    assert points[-1]["score_median"] == pytest.approx(float(errors.sort().values[99]), rel=1e-9)
+    assert "score_q90" not in points[-1]  # of 200 points it would rest on 20
+
+
+def test_noise_of_a_draw_and_of_a_batch():
+    """Over 16 draws against over 1024: within 35 %, seeds fixed (a false failure in less than one seed of 1000)."""
+    problems.prepare(SPEC)
+    many = replace(SLICED, point=replace(SLICED.point, draws=1024))
+    few, exact = Trainer(SLICED), Trainer(EXACT)
+    seen = few.evaluation.at(few.subject, 0)
+    truth = Trainer(many).evaluation.at(few.subject, 0)["grad_std"]
+    assert seen["grad_std"] == pytest.approx(truth, rel=0.35) and truth > 0.05
+    still = exact.evaluation.at(exact.subject, 0)
+    assert still["grad_std"] == 0.0 and still["grad_norm"] == pytest.approx(seen["grad_norm"], rel=1e-12)
+    gradients = []  # the spread over 16 single rows says that over batches of 16
+    for row in few.evaluation.batch:
+        one = replace(exact.problem, x=row[None].float())
+        gradients.append(exact.subject.flat_gradient(replace(exact.subject, problem=one).step(None)[1]))
+    by_rows = (torch.stack(gradients).var(0).sum() / 16).sqrt() / seen["grad_norm"]
+    assert seen["minibatch_std"] == pytest.approx(float(by_rows), rel=0.4)
+
+
+@pytest.mark.parametrize("name", ["Adam", "SGD", "NAdam", "Rprop"])
+def test_a_run_goes_on_from_its_state_to_the_same_bits(tmp_path, name):
+    options = {"lr": 0.01, "momentum": 0.9} if name == "SGD" else {"lr": 0.01}
+    training = replace(SLICED, optimiser=name, optimiser_options=options)
+    whole, _ = made(training, folder=tmp_path)
+    rest, _ = made(
+        training,
+        folder=tmp_path,
+        state=tmp_path / "2.npz",
+        flops_known={"flops_step": 1, "flops_evaluation": 1},
+    )
+    assert [p["place"] for p in rest] == [3, 4]
+    untimed = [{k: v for k, v in p.items() if k not in ("train_s", "evaluations")} for p in whole[3:]]
+    assert [{k: v for k, v in p.items() if k not in ("train_s", "evaluations")} for p in rest] == untimed
+
+
+def test_killed_in_the_middle_and_resumed_in_the_store_with_nothing_made_twice(tmp_path):
+    class Killed(BaseException):
+        pass
+
+    def kill(training: Training, place: int) -> None:
+        if place == 2:
+            raise Killed
+
+    with Bench(Limits.of_this_machine(120.0)) as bench:
+        with Store(tmp_path / "whole.sqlite") as store:
+            assert runner.run(runner.plan([SLICED], store), store, bench, "t") == {"ok": 1}
+            whole = list(store.training_points(runner.key_of(SLICED)))
+        with Store(tmp_path / "killed.sqlite") as store:
+            with pytest.raises(Killed):
+                runner.run(runner.plan([SLICED], store), store, bench, "t", kill)
+            key = runner.key_of(SLICED)
+            assert store.training_run(key)["finished"] is False and store.training_state(key)[0] == 2
+            went_on: list[int] = []
+            runner.run(runner.plan([SLICED], store), store, bench, "t", lambda training, place: went_on.append(place))
+            assert went_on == [3, 4]
+            again = list(store.training_points(key))
+            assert runner.plan([SLICED], store).todo == {} and runner.plan([SLICED], store, ("ok",)).todo
+            np.load(io.BytesIO(store.training_state(f"{key}#1")[1]), allow_pickle=False)
+    assert [p["objective"] for p in again] == [p["objective"] for p in whole] and len(again) == 5
+    assert [p["steps"] for p in again] == [0, 3, 6, 9, 12] and again[4]["train_s"] > again[2]["train_s"]
+
+
+def test_nan_is_an_outcome_with_its_step(tmp_path):
+    wild = replace(EXACT, optimiser="SGD", optimiser_options={"lr": 1e30})
+    points, ending = made(wild, folder=tmp_path)
+    assert ending["outcome"] == "nonfinite" and "step" in ending["reason"]
+    assert points[0]["objective"] is not None and points[-1]["objective"] is None
+
+
+def test_keys_tell_runs_apart_and_contests_join_them():
+    assert EXACT.contest == SLICED.contest and EXACT.key("p") == Training.from_json(EXACT.to_json()).key("p")
+    seed = replace(EXACT, point=replace(EXACT.point, problem=replace(SPEC, seed=2)))
+    assert seed.problem == EXACT.problem and seed.contest != EXACT.contest
+    changed = ({"steps": 13}, {"optimiser": "SGD"}, {"optimiser_options": {"lr": 0.5}}, {"rows": 65}, {"marks": 5})
+    keys = {replace(EXACT, **change).key("p") for change in changed} | {EXACT.key("p"), EXACT.key("q")}
+    assert len(keys) == len(changed) + 2
+
+
+@pytest.mark.parametrize("data", sorted(LOG_DENSITIES))
+def test_true_scores_against_the_data(data):
+    """E[s(x)·x] = −D for any density that vanishes at infinity; mean of 20 000, six standard errors."""
+    from bench.data.source import DATA
+
+    x = DATA[data].draw(2, 20_000, torch.Generator().manual_seed(0))  # type: ignore[misc]
+    near = x[x.abs().amax(-1) < 100]
+    products = (true_score(data, near) * near).sum(-1)
+    assert abs(float(products.mean()) + 2) < 6 * float(products.std()) / math.sqrt(len(near))
+
+
+GOOD = """
+quantity = "score_matching"
+estimators = ["ssm"]
+[grid]
+model = "mlp"
+dim = 8
+batch = 32
+[train]
+steps = 20
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("steps = 20", "step = 20", "unknown key 'step' in [train]"),
+        ("steps = 20", "steps = 20\nseconds = 1", "steps or seconds, and not both"),
+        ("steps = 20", "", "needs a budget"),
+        ("steps = 20", "steps = 20\noptimiser = 'Adm'", "no optimiser called 'Adm' in torch.optim; did you mean"),
+        ("steps = 20", "steps = 20\noptimiser = { name = 'Adam', rate = 1 }", "refuses {'rate': 1}"),
+        ("steps = 20", "steps = 20\noptimiser = 'LBFGS'", "LBFGS is not served"),
+        ("steps = 20", "steps = 20\nrows = 1000", "at most 1024 in all"),
+        ("steps = 20", "steps = 20\nrows = 16", "at least the batch, 32"),
+        ("steps = 20", "steps = 3", "at least marks"),
+        ("[train]\nsteps = 20", "", "no table [train]"),
+        ('["ssm"]', '["smm"]', "smm"),
+    ],
+)
+def test_a_bad_sweep_is_one_line_that_says_where(tmp_path, old, new, says):
+    path = tmp_path / "bad.toml"
+    path.write_text(GOOD.replace(old, new))
+    with pytest.raises(SweepError) as caught:
+        training_sweep.load(path)
+    assert says in str(caught.value) and "\n" not in str(caught.value) and str(path) in str(caught.value)
+
+
+def test_shipped_training_sweeps_expand_seed_by_seed():
+    for name in training_sweep.shipped():
+        found = training_sweep.load(name)
+        seeds = [training.point.problem.seed for training in found.trainings]
+        assert seeds == sorted(seeds) and len(set(seeds)) >= 3 and not found.skips, name
+
+
+def test_optimisers_are_torchs_by_name():
+    assert {"Adam", "AdamW", "SGD", "RMSprop"} <= set(optimiser.names()) and "LBFGS" not in optimiser.names()
