@@ -10,6 +10,7 @@ from torch import Tensor
 from estimators import probes as probe_laws
 from estimators.cost import Cost
 from estimators.difference_step import difference_step
+from estimators.displaced import at_displaced
 from estimators.registry import register
 
 
@@ -37,6 +38,7 @@ def fd_dsm(
     sigma: float = 0.1,
     samples: int = 1,
     law: str = "sphere",
+    batched: bool = True,
 ) -> Tensor:
     """Denoising score matching along a random direction, with the projected score by a central difference.
 
@@ -61,6 +63,7 @@ def fd_dsm(
         sigma: σ, the standard deviation of the noise.
         samples: S, how many noised copies of a row, each with a direction of its own.
         law: the directions' law, one of ``estimators.probes.LAWS``.
+        batched: one evaluation of all points, or one for each displacement, which needs less memory at a time.
 
     Returns:
         (B,), in the dtype of x.
@@ -75,5 +78,5 @@ def fd_dsm(
     z = probe_laws.draw("gaussian", samples, x, generator)
     v = probe_laws.draw(law, samples, x, generator)
     noised = x + sigma * z
-    plus, minus = f(torch.cat([noised + h * v, noised - h * v]).flatten(0, 1)).view(2, samples, -1)
+    plus, minus = at_displaced(f, (noised + h * v, noised - h * v), batched).view(2, samples, -1)
     return 0.5 * (((plus - minus) / (2 * h) + (v * z).sum(-1) / sigma) ** 2).mean(0)

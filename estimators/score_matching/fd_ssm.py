@@ -10,6 +10,7 @@ from torch import Tensor
 from estimators import probes as probe_laws
 from estimators.cost import Cost
 from estimators.difference_step import difference_step
+from estimators.displaced import at_displaced
 from estimators.registry import register
 
 
@@ -75,9 +76,6 @@ def fd_ssm(
     dim = x.shape[1]
     step = difference_step(eps, per_sqrt_dim, power=1 / 4, factor=1.0, x=x)
     w = probe_laws.draw(law, probes, x, generator) * (step / math.sqrt(dim))
-    if batched:
-        values = f(torch.cat([x.unsqueeze(0), x + w, x - w]).flatten(0, 1)).view(-1, x.shape[0])
-    else:
-        values = torch.stack([f(points) for points in (x, *(x + w), *(x - w))])
+    values = at_displaced(f, (x.unsqueeze(0), x + w, x - w), batched)
     plus, minus = values[1 : probes + 1] - values[0], values[probes + 1 :] - values[0]
     return (dim / step**2) * ((plus - minus) ** 2 / 8 + (plus + minus)).mean(0)

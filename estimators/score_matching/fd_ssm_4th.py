@@ -11,6 +11,7 @@ from estimators import probes as probe_laws
 from estimators.cost import Cost
 from estimators.difference_step import difference_step
 from estimators.directional.difference_scheme import vandermonde
+from estimators.displaced import at_displaced
 from estimators.registry import register
 
 
@@ -36,6 +37,7 @@ def fd_ssm_4th(
     per_sqrt_dim: bool = False,
     probes: int = 1,
     law: str = "sphere",
+    batched: bool = True,
 ) -> Tensor:
     """Sliced score matching with both derivatives along the direction by five-point differences.
 
@@ -59,6 +61,7 @@ def fd_ssm_4th(
         per_sqrt_dim: whether ``eps`` is the step per coordinate, ε/√D, instead of ε.
         probes: M, how many directions a row.
         law: the directions' law before scaling, one of ``estimators.probes.LAWS``.
+        batched: one evaluation of all points, or one for each displacement, which needs less memory at a time.
 
     Returns:
         (B,), in the dtype of x.
@@ -71,8 +74,7 @@ def fd_ssm_4th(
     """
     h = difference_step(eps, per_sqrt_dim, power=1 / 6, factor=0.4, x=x) / math.sqrt(x.shape[1])
     w = h * probe_laws.draw(law, probes, x, generator)
-    sides = [x + k * w for k in (1, 2, -1, -2)]
-    values = f(torch.cat([x.unsqueeze(0), *sides]).flatten(0, 1)).view(-1, x.shape[0])
+    values = at_displaced(f, (x.unsqueeze(0), *(x + k * w for k in (1, 2, -1, -2))), batched)
     plus, minus = (values[1:] - values[0]).view(2, 2, probes, -1)  # each (node, M, B)
     first, second = (
         torch.tensordot(x.new_tensor([float(a) for a in vandermonde(order, extra=1).weights]), differences, 1)

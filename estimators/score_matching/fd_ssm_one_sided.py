@@ -10,6 +10,7 @@ from torch import Tensor
 from estimators import probes as probe_laws
 from estimators.cost import Cost
 from estimators.difference_step import difference_step
+from estimators.displaced import at_displaced
 from estimators.registry import register
 
 
@@ -34,6 +35,7 @@ def fd_ssm_one_sided(
     per_sqrt_dim: bool = False,
     probes: int = 1,
     law: str = "sphere",
+    batched: bool = True,
 ) -> Tensor:
     """Sliced score matching from f at one end of the displacement and at the point itself.
 
@@ -54,6 +56,7 @@ def fd_ssm_one_sided(
         probes: M, how many directions a row.
         law: the directions' law before scaling, one of ``estimators.probes.LAWS``. Under ``coordinate``, which is not
             symmetric, the diverging term has a mean: refused.
+        batched: one evaluation of all points, or one for each displacement, which needs less memory at a time.
 
     Returns:
         (B,), in the dtype of x.
@@ -69,6 +72,6 @@ def fd_ssm_one_sided(
     dim = x.shape[1]
     step = difference_step(eps, per_sqrt_dim, power=1 / 4, factor=1.0, x=x)
     w = probe_laws.draw(law, probes, x, generator) * (step / math.sqrt(dim))
-    values = f(torch.cat([x.unsqueeze(0), x + w]).flatten(0, 1)).view(-1, x.shape[0])
+    values = at_displaced(f, (x.unsqueeze(0), x + w), batched)
     rise = values[1:] - values[0]
     return (dim / (2 * step**2)) * (rise**2 + 4 * rise).mean(0)

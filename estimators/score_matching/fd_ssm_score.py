@@ -10,6 +10,7 @@ from torch import Tensor
 from estimators import probes as probe_laws
 from estimators.cost import Cost
 from estimators.difference_step import difference_step
+from estimators.displaced import at_displaced
 from estimators.registry import register
 
 
@@ -35,6 +36,7 @@ def fd_ssm_score(
     per_sqrt_dim: bool = False,
     probes: int = 1,
     law: str = "sphere",
+    batched: bool = True,
 ) -> Tensor:
     """Sliced score matching from the score at both ends of a displacement: its mean, projected, and its difference.
 
@@ -54,6 +56,7 @@ def fd_ssm_score(
         per_sqrt_dim: whether ``eps`` is the step per coordinate, ε/√D, instead of ε.
         probes: M, how many directions a row.
         law: the directions' law before scaling, one of ``estimators.probes.LAWS``; the paper's is ``sphere``.
+        batched: one evaluation of all points, or one for each displacement, which needs less memory at a time.
 
     Returns:
         (B,), in the dtype of x.
@@ -66,5 +69,5 @@ def fd_ssm_score(
     """
     h = difference_step(eps, per_sqrt_dim, power=1 / 3, factor=0.5, x=x) / math.sqrt(x.shape[1])
     v = probe_laws.draw(law, probes, x, generator)
-    plus, minus = score(torch.cat([x + h * v, x - h * v]).flatten(0, 1)).view(2, *v.shape)
+    plus, minus = at_displaced(score, (x + h * v, x - h * v), batched).view(2, *v.shape)
     return (0.5 * (v * (plus + minus) / 2).sum(-1) ** 2 + (v * (plus - minus)).sum(-1) / (2 * h)).mean(0)

@@ -10,6 +10,7 @@ from torch import Tensor
 from estimators import probes as probe_laws
 from estimators.cost import Cost
 from estimators.difference_step import difference_step
+from estimators.displaced import at_displaced
 from estimators.registry import register
 
 
@@ -72,8 +73,5 @@ def fd_ssm_vr(
     scale = difference_step(eps, per_sqrt_dim, power=1 / 3, factor=0.5, x=x) / math.sqrt(x.shape[1])
     v = probe_laws.draw(law, probes, x, generator)
     w = scale * v
-    if batched:
-        plus, minus = score(torch.cat([x + w, x - w]).flatten(0, 1)).view(2, *w.shape)
-    else:
-        plus, minus = (torch.stack([score(points) for points in side]) for side in (x + w, x - w))
+    plus, minus = at_displaced(score, (x + w, x - w), batched).view(2, *w.shape)
     return (((plus + minus) ** 2).sum(-1) / 8 + (v * (plus - minus)).sum(-1) / (2 * scale)).mean(0)

@@ -138,22 +138,36 @@ def test_fd_ssm_equals_ssm_on_a_quadratic_at_any_step():
                 torch.testing.assert_close(grad(model, ours), grad(model, theirs), rtol=1e-8, atol=1e-8)
 
 
-@pytest.mark.parametrize("name", ["fd_ssm", "fd_ssm_vr"])
+class _Counted(SoftplusNet):
+    """Keeps how many rows each evaluation has."""
+
+    def log_density(self, x):
+        self.rows.append(len(x))
+        return super().log_density(x)
+
+
+@pytest.mark.parametrize("name", ["fd_ssm", "fd_ssm_vr", "fd_ssm_4th", "fd_ssm_one_sided", "fd_ssm_score", "fd_dsm"])
 def test_batched_and_sequential_evaluation_agree_and_steps_per_coordinate_are_times_sqrt_d(name):
-    est, model, x = estimators.get(name), SoftplusNet(4).double(), gaussian_points(3)
-    values = [
-        est(model, x, generator=torch.Generator().manual_seed(0), probes=2, **options)
-        for options in (
-            {"eps": 0.2},
-            {"eps": 0.2, "batched": False},
-            {"eps": 0.1, "per_sqrt_dim": True},
-        )
-    ]
+    est, model, x = estimators.get(name), _Counted(4).double(), gaussian_points(3)
+    count = {"samples": 2} if name == "fd_dsm" else {"probes": 2}
+    values, evaluations = [], []
+    for options in ({"eps": 0.2}, {"eps": 0.2, "batched": False}, {"eps": 0.1, "per_sqrt_dim": True}):
+        model.rows = []
+        values.append(est(model, x, generator=torch.Generator().manual_seed(0), **count, **options))
+        evaluations.append(model.rows)
     torch.testing.assert_close(values[0], values[1])
     torch.testing.assert_close(values[0], values[2])
+    gradients = [
+        torch.autograd.grad(value.mean(), tuple(model.parameters()), allow_unused=True) for value in values[:2]
+    ]
+    for ours, theirs in zip(*gradients, strict=True):
+        torch.testing.assert_close(ours, theirs)
+    assert set(evaluations[1]) == {len(x)}  # no more rows at a time than the points themselves
+    assert max(evaluations[0]) >= 3 * len(x)
+    assert sum(evaluations[0]) == sum(evaluations[1])
     with pytest.raises(AssertionError):  # on this net the step matters
         torch.testing.assert_close(
-            est(model, x, generator=torch.Generator().manual_seed(0), probes=2, eps=0.1), values[0]
+            est(model, x, generator=torch.Generator().manual_seed(0), **count, eps=0.1), values[0]
         )
 
 
