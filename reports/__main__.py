@@ -61,13 +61,14 @@ def build(store: str, out: str, plugins: tuple[str, ...], asv: str, further: tup
     """Write the offline report."""
     from bench.sweep.plugins import load_plugin
     from reports.frames.history import history, load_rows
+    from reports.frames.training import load as load_training
     from reports.pages.build import build as write
 
     with _usage():
         for file in plugins:
             load_plugin(file)
         followed = history(load_rows([store, *further]), asv)
-        index = write(store_rows.load(store), out, store, store_rows.load_runs(store), followed)
+        index = write(store_rows.load(store), out, store, store_rows.load_runs(store), followed, load_training(store))
     click.echo(f"report: {index.resolve()}")
 
 
@@ -94,15 +95,18 @@ def figure(
 ) -> None:
     """Write the figure NAME for print."""
     from reports.figures import history as over_commits
+    from reports.figures import training
     from reports.figures.catalogue import FIGURES
     from reports.frames.history import history, load_rows
     from reports.frames.slice import keep
+    from reports.frames.training import load as load_training
 
     drawn: Figure
-    if name not in (*FIGURES, over_commits.NAME):
-        raise click.UsageError(f"no figure called {name!r}; there are {', '.join((*FIGURES, over_commits.NAME))}")
+    others = (training.NAME, over_commits.NAME)
+    if name not in (*FIGURES, *others):
+        raise click.UsageError(f"no figure called {name!r}; there are {', '.join((*FIGURES, *others))}")
     chosen = {option: value for option, value in (("cost", cost), ("error", error)) if value}
-    known = {} if name == over_commits.NAME else signature(FIGURES[name].on_paper).parameters
+    known = {} if name in others else signature(FIGURES[name].on_paper).parameters
     for option in chosen:
         if option not in known:
             raise click.UsageError(f"the figure {name} has no --{option}")
@@ -111,6 +115,9 @@ def figure(
             followed = history(load_rows([store, *further]), asv)
             followed = replace(followed, rows=keep(followed.rows, where))
             drawn = over_commits.on_paper(followed, marks(followed.rows["estimator"]))
+        elif name == training.NAME:
+            trained = keep(load_training(store), where)
+            drawn = training.on_paper(trained, marks(trained["estimator"]))
         else:
             frame = keep(points(store_rows.load(store)), where)
             drawn = FIGURES[name].on_paper(frame, marks(frame["estimator"]), **chosen)

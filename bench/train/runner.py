@@ -137,8 +137,9 @@ def _one(
 
 
 def _diverged(store: Store, name: str) -> str:
-    """Says so where the objective ended above where it began."""
-    seen = [point["objective"] for point in store.training_points(name)]
-    if seen[-1] > seen[0]:
-        return f"diverged: the exact objective rose from {seen[0]:.4g} to {seen[-1]:.4g}"
+    """Says so where the objective ended above where it began, by more than three standard errors of its mean."""
+    seen = list(store.training_points(name))
+    rise = seen[-1]["objective"] - seen[0]["objective"]
+    if rise > 3 * (seen[0]["objective_error"] or 0.0):
+        return f"diverged: the exact objective rose from {seen[0]['objective']:.4g} to {seen[-1]['objective']:.4g}"
     return ""

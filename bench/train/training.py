@@ -48,7 +48,7 @@ class Training:
 
     @property
     def contest(self) -> str:
-        """Hash of what runs share that are held against each other: all but the estimator."""
+        """Hash of what runs share that are held against each other: all but the estimator and its draws."""
         return cache.digest(self._shared())
 
     @property
@@ -95,4 +95,4 @@ class Training:
         point = asdict_plain(self.point)
         own = json.loads(self.to_json())
         del own["point"]
-        return {**{name: point[name] for name in ("problem", "dtype", "device", "threads", "draws")}, **own}
+        return {**{name: point[name] for name in ("problem", "dtype", "device", "threads")}, **own}

@@ -45,6 +45,7 @@ ORDER = (
     "raw_table.js",
     "main.js",
     "history.js",
+    "training.js",
 )
 
 

@@ -177,6 +177,14 @@ def test_nan_is_an_outcome_with_its_step(tmp_path):
     assert points[0]["objective"] is not None and points[-1]["objective"] is None
 
 
+def test_a_run_that_ends_above_its_start_says_so(tmp_path):
+    with Store(tmp_path / "t.sqlite") as store:
+        for key, end in (("a", 1.2), ("b", 1.4)):
+            store.put_training({"key": key}, {"place": 0, "objective": 1.0, "objective_error": 0.1})
+            store.put_training({"key": key}, {"place": 1, "objective": end, "objective_error": 0.1})
+        assert runner._diverged(store, "a") == "" and "rose from 1 to 1.4" in runner._diverged(store, "b")
+
+
 def test_keys_tell_runs_apart_and_contests_join_them():
     assert EXACT.contest == SLICED.contest and EXACT.key("p") == Training.from_json(EXACT.to_json()).key("p")
     seed = replace(EXACT, point=replace(EXACT.point, problem=replace(SPEC, seed=2)))
@@ -237,6 +245,8 @@ def test_shipped_training_sweeps_expand_seed_by_seed():
     for name in training_sweep.shipped():
         found = training_sweep.load(name)
         seeds = [training.point.problem.seed for training in found.trainings]
+        models = {training.point.problem.model for training in found.trainings}
+        assert len({training.problem for training in found.trainings}) == len(models)  # one figure each
         assert seeds == sorted(seeds) and len(set(seeds)) >= 3 and not found.skips, name
 
 

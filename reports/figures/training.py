@@ -1,0 +1,92 @@
+"""Training: the exact objective on held-out rows against steps and against seconds, with bands over seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import altair as alt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from reports.figures import paper, screen
+from reports.frames.training import AXES, curves, names
+from reports.palette import Mark
+
+NAME = "training"
+TITLE = "Training"
+ALT = "Falling lines with bands: the exact objective of each estimator's runs against steps and against seconds."
+Y_TITLE = "Exact objective on held-out rows"
+
+
+def data(frame: pd.DataFrame, axis: str) -> pd.DataFrame:
+    """The curves of one problem, ready for either renderer."""
+    found = curves(frame, axis)
+    return found.assign(
+        title=[
+            f"{row.label}: {row.y:.4g} ({row.y_low:.4g} to {row.y_high:.4g}) over {row.seeds} seeds at {row.x:.4g}"
+            for row in found.itertuples()
+        ]
+    )
+
+
+def domain(values: pd.Series) -> tuple[list[float], list[float]]:
+    """A linear axis around the values, and its ticks."""
+    known = [float(value) for value in values if np.isfinite(value)] or [0.0, 1.0]
+    low, high = min(known), max(known)
+    pad = 0.04 * (high - low) or 1.0
+    ends = [low - (pad if low != 0 else 0.0), high + pad]
+    ticks = [float(tick) for tick in MaxNLocator(7).tick_values(*ends) if ends[0] <= tick <= ends[1]]
+    return ends, ticks
+
+
+def settings(frame: pd.DataFrame, axis: str) -> dict[str, Any]:
+    """What the page's script needs to draw one problem against one axis: rows, axes, and a text for readers."""
+    found = data(frame, axis)
+    x, x_ticks = domain(found["x"])
+    y, y_ticks = domain(pd.concat([found["y_low"], found["y_high"]]))
+    ends = ", ".join(f"{label} {group['y'].iloc[-1]:.4g}" for label, group in found.groupby("label"))
+    axes = {"x_title": AXES[axis], "x_domain": x, "x_ticks": x_ticks, "y_title": Y_TITLE, "y_domain": y}
+    return {
+        "points": found.to_dict("records"),
+        "settings": {**axes, "y_ticks": y_ticks, "x_unit": "", "y_unit": ""},
+        "alt": f"{Y_TITLE} against {AXES[axis].lower()}; at the end: {ends}."[:900],
+    }
+
+
+def on_screen() -> alt.LayerChart:
+    """Rows of ``points``: x, y, y_low, y_high, estimator, series, title."""
+    points, colour = alt.Chart(screen.data("points")), screen.colour()
+    x, y = alt.X("x:Q", **screen.axis("x", "linear")), alt.Y("y:Q", **screen.axis("y", "linear"))
+    mark = {"tooltip": {"content": "data"}, "size": 42}
+    return alt.layer(
+        points.mark_area(opacity=0.15, aria=False).encode(
+            x=x, y=alt.Y("y_low:Q"), y2="y_high:Q", color=colour, detail="series:N"
+        ),
+        points.mark_line(strokeWidth=1.6, opacity=0.8).encode(x=x, y=y, color=colour, detail="series:N", order="x:Q"),
+        points.mark_point(filled=True, opacity=1, **mark).encode(x, y, colour, screen.shape()),
+    )
+
+
+def on_paper(frame: pd.DataFrame, marks: Mapping[str, Mark]) -> Figure:
+    """Both axes for print, of the problem with most labels."""
+    figure, both = paper.canvas(columns=2, width=7.2, sharey=True)
+    panels: list[Axes] = list(np.atleast_1d(np.asarray(both, dtype=object)))
+    if frame.empty:
+        panels[0].text(0.5, 0.5, "no training run has ended", transform=panels[0].transAxes, ha="center", color="0.4")
+        return figure
+    problem = max(sorted(set(frame["problem"])), key=lambda p: frame.loc[frame["problem"] == p, "label"].nunique())
+    chosen = frame[frame["problem"] == problem]
+    for axes, (axis, words) in zip(panels, AXES.items(), strict=True):
+        for (estimator, _), line in data(chosen, axis).groupby(["estimator", "series"], sort=True):
+            mark = marks[estimator]
+            axes.fill_between(line["x"], line["y_low"], line["y_high"], color=mark.colour, alpha=0.15, lw=0)
+            axes.plot(line["x"], line["y"], color=mark.colour, marker=mark.matplotlib_marker, ms=3, lw=0.9)
+        axes.set_xlabel(words)
+    panels[0].set_ylabel(Y_TITLE)
+    paper.title(panels[0], names(chosen)[problem], 45)
+    paper.legend(figure, panels[0], chosen, marks)
+    return figure

@@ -1,0 +1,109 @@
+"""Training runs in the report: bands over seeds, censored times, a page that stays escaped, a figure for print."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+
+import numpy as np
+import pytest
+
+from bench.store import Store
+from reports.__main__ import run
+from reports.figures import training as figure
+from reports.frames import training as frames
+from reports.pages.build import EmptyStoreError, build
+from reports.pages.training import training_page
+from reports.palette import marks
+
+FALLS = {"ssm": (0.0, -8.0, -10.0), "dsm": (0.0, -1.0, -2.0)}
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    """Two estimators and three seeds, a third estimator that ended in NaN; ssm's seed 2 is slow, and 1 lower a step."""
+    path = tmp_path_factory.mktemp("training") / "t.sqlite"
+    with Store(path) as store:
+        for estimator in (*FALLS, "fd_ssm"):
+            for seed in range(3):
+                bad = estimator == "fd_ssm"
+                key = f"{estimator}{seed}"
+                row = {"key": key, "estimator": estimator, "options": {}, "seed": seed, "contest": f"c{seed}"}
+                row |= {"problem": "p", "title": "a <b>title</b>", "model": "mlp", "data": "digits", "machine": "m"}
+                row |= {"finished": True, "outcome": "nonfinite" if bad else "ok", "reason": "NaN" if bad else ""}
+                row |= {"optimiser": "Adam", "optimiser_options": {"lr": 0.001}, "started_at": f"2026-01-0{seed + 1}"}
+                for place, objective in enumerate(FALLS.get(estimator, (0.0, None))):
+                    time = place * (2.0 if seed == 2 else 1.0)
+                    value = None if objective is None else objective - (seed if estimator == "ssm" and place else 0)
+                    point = {"place": place, "steps": 10 * place, "train_s": time, "objective": value, "grad_std": 0.5}
+                    store.put_training(row, point)
+        store.put_training({"key": "begun", "estimator": "ssm", "options": {}, "contest": "c9", "machine": "m"})
+    return path
+
+
+@pytest.fixture(scope="module")
+def frame(path):
+    return frames.load(path)
+
+
+def test_bands_are_the_median_and_the_range_of_the_seeds_that_ended_well(frame):
+    assert set(frame["key"]) == {f"{e}{s}" for e in ("ssm", "dsm", "fd_ssm") for s in range(3)}
+    found = frames.curves(frame, "steps")
+    ssm = found[found["label"] == "ssm"]
+    assert ssm[["x", "y", "y_low", "y_high", "seeds"]].to_numpy().tolist() == [
+        [0.0, 0.0, 0.0, 0.0, 3.0],
+        [10.0, -9.0, -10.0, -8.0, 3.0],
+        [20.0, -11.0, -12.0, -10.0, 3.0],
+    ]
+    assert set(found["label"]) == {"ssm", "dsm"}
+    in_seconds = frames.curves(frame, "train_s")
+    ssm = in_seconds[in_seconds["label"] == "ssm"]  # up to 2 s, where seed 2, at -10 after 2 s, has made one step
+    assert ssm["x"].tolist() == [0.0, 1.0, 2.0]
+    assert ssm["y_high"].tolist() == [0.0, -5.0, -10.0] and ssm["y_low"].tolist() == [0.0, -9.0, -11.0]
+
+
+def test_times_to_a_target_by_hand(frame):
+    assert frames.levels(frame) == {0.5: -5.5, 0.9: pytest.approx(-9.9)}
+    lines = {line.label: line for line in frames.table(frame)}
+    assert list(lines) == ["ssm", "dsm", "fd_ssm"]
+    # Seed 0 falls from -8 to -10 in its second step, seed 1 from -9 to -11, seed 2 from 0 to -10 in its first.
+    steps = lines["ssm"].targets[0.9]["steps"]
+    assert (steps.reached, steps.median) == (3, pytest.approx(14.5)) and steps.low == pytest.approx(9.9)
+    seconds = lines["ssm"].targets[0.9]["train_s"]
+    assert seconds.median == pytest.approx(1.95) and seconds.low == pytest.approx(1.45)  # 1.45, 1.95, 1.98
+    for label in ("dsm", "fd_ssm"):
+        never = lines[label].targets[0.5]["steps"]
+        assert (never.reached, never.median, never.runs) == (0, math.inf, 3)
+    assert lines["fd_ssm"].outcomes == "3 nonfinite" and math.isnan(lines["fd_ssm"].final[0])
+
+
+def test_first_crossing():
+    x, y = np.array([0.0, 1.0, 3.0]), np.array([4.0, 2.0, 1.0])
+    assert frames.first_crossing(x, y, 5.0) == 0.0
+    assert frames.first_crossing(x, y, 3.0) == 0.5 and frames.first_crossing(x, y, 1.5) == 2.0
+    assert frames.first_crossing(x, y, 0.5) is None and frames.first_crossing(x, np.full(3, np.nan), 0.5) is None
+
+
+def test_both_renderers_draw_the_same_rows_and_the_page_is_escaped(frame, path, tmp_path):
+    page = training_page(frame)
+    about = json.loads(re.search(r'id="training-about">(.*?)</script>', page, re.S)[1])
+    view = about["views"]["training_0_steps"]
+    assert [point["y"] for point in view["points"]] == figure.data(frame, "steps")["y"].tolist()
+    assert "<b>title" not in page and "&lt;b&gt;title" in page and "3 nonfinite" in page
+    drawn = figure.on_paper(frame, marks(frame["estimator"]))
+    lines = {tuple(line.get_ydata()) for line in drawn.axes[0].get_lines()}
+    assert lines == {(0.0, -9.0, -11.0), (0.0, -1.0, -2.0)}
+    assert run(["figure", "training", "--store", str(path), "--out", str(tmp_path / "t.svg")]) == 0
+    assert "Exact objective" in (tmp_path / "t.svg").read_text()
+
+
+def test_a_store_of_training_runs_alone_has_their_page_and_an_empty_one_is_refused(path, frame, tmp_path):
+    from reports.frames.rows import from_rows
+
+    index = build(from_rows([]), tmp_path, training=frame)
+    assert index.name == "training.html" and 'href="index.html"' not in index.read_text()
+    with pytest.raises(EmptyStoreError):
+        build(from_rows([]), tmp_path / "none")
+    assert "No training run has ended yet" in training_page(frames.nothing())
+    assert figure.on_paper(frames.nothing(), {}).axes
