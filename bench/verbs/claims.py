@@ -100,7 +100,7 @@ def _table(entries: list[Entry]) -> None:
     from bench.verbs._table import console as make_console
     from bench.verbs._table import table as make_table
 
-    table = make_table("", "claim", "verdict", "here", "paper", wrap=("claim", "verdict", "here", "paper"))
+    table = make_table("", "claim", "verdict", "here", "paper", wrap=("verdict", "here", "paper"))
     for entry in entries:
         table.add_row(entry.claim.name, entry.verdict.word, entry.verdict.ours, entry.claim.figure)
     make_console().print(table)

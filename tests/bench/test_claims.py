@@ -83,7 +83,7 @@ def row(at: Point, **columns) -> dict:
     plain = {
         "outcome": "ok", "reason": "", "round_group": "w", "time_step_s": 1e-3, "time_samples": [1e-3] * 15,
         "grad_bias": 0.01, "grad_bias_low": 0.008, "grad_bias_high": 0.012, "grad_std": 1.0, "value_std": 1.0,
-        "value_bias": 0.01, "draws": 64, "flops_step": 1000, "peak_step_bytes": 1000, "duration_s": 1.5,
+        "value_bias": 0.01, "draws": at.draws, "flops_step": 1000, "peak_step_bytes": 1000, "duration_s": 1.5,
         "grad_rmse": 1.0, "minibatch_std": 0.5, "extra": {"anchor_samples": [1e-3] * 15},
     }  # fmt: skip
     return {**at.identity(), "machine": "here", **plain, **columns}
@@ -117,6 +117,12 @@ def test_numbers_are_read_in_their_units_with_intervals():
     one = held.noise(A)
     assert one.number == 200.0 and one.low < 200.0 < one.high
     assert one.low == pytest.approx(200 * math.sqrt(63 / 86.8296), rel=1e-4)  # 97.5 % of χ² with 63 degrees
+    slow = rows((A, {"grad_std": 2.0, "time_samples": [3.0] * 15}), (B, {"time_samples": [1.0] * 15}))
+    work = slow.work_ratio(A, B)
+    assert work.number == pytest.approx(12.0)  # three times the time, four times the variance
+    assert work.low == pytest.approx(12 * (63 / 86.8296) / (63 / 42.9503), rel=1e-4)  # both ends of χ², 63 degrees
+    assert work.low * work.high == pytest.approx(144.0)
+    assert slow.work_ratio(A, B, minibatch=True).number == pytest.approx(3 * (4 + 0.25) / (1 + 0.25))
     sizes = [point("mle", model="glow_fc", dim=dim) for dim in (64, 196, 784)]
     grown = rows(*((at, {"flops_step": at.problem.dim**3}) for at in sizes))
     assert grown.exponent(sizes, [64, 196, 784], "flops_step").number == pytest.approx(3.0)

@@ -1,12 +1,12 @@
 """One random projection a row: whether a second look at a row is worth more than a look at another one."""
 
-from bench.claims.claim import FASTER, Claim, Finding, Verdict, verdict
+from bench.claims.claim import Claim, Finding, Verdict, verdict
 from bench.claims.papers import SLICED
 from bench.claims.points import point
 from bench.claims.rows import Rows
 from bench.point import Point
 
-MORE = 4
+MORE, AS_DEAR = 4, 0.95
 STAGES = {"init": "not trained", "trained": "trained"}
 
 
@@ -31,7 +31,7 @@ def judge(rows: Rows) -> Verdict:
         + f" the time to one accuracy; not trained, one projection puts {noise} of noise into the gradient, the batch "
         f"{batch:.3g} %.",
         *(
-            Finding(f"time to one accuracy, {MORE} projections over one, {w}", f, at_least=1 / FASTER)
+            Finding(f"time to one accuracy, {MORE} projections over one, {w}", f, at_least=AS_DEAR)
             for w, f in work.items()
         ),
     )
@@ -45,7 +45,7 @@ CLAIM = Claim(
     known="recalled",
     measures=f"Step time times the variance of a step with a fresh batch, ssm with {MORE} projections over one, "
     "on an mlp, D = 64, depth 2, batch 64, float32.",
-    rule=f"Reproduced if {MORE} projections need at least {1 / FASTER:.2g} of the time of one to one accuracy, "
+    rule=f"Reproduced if {MORE} projections need at least {AS_DEAR:g} of the time of one to one accuracy, "
     "trained and not; in part if one of the two.",
     points=points,
     judge=judge,

@@ -28,7 +28,7 @@ def judge(rows: Rows) -> Verdict:
     findings.sort(key=lambda finding: "D = 784, float32" not in finding.what)  # the published setting has the headline
     return verdict(
         f"At D = 784 the gradient is off by {found[784, 'float32']} in float32 and {found[784, 'float64']} in float64, "
-        f"at D = 64 by {found[64, 'float32']} and {found[64, 'float64']}: what is left in float32 is cancellation.",
+        f"at D = 64 by {found[64, 'float32']} and {found[64, 'float64']}.",
         *findings,
     )
 
