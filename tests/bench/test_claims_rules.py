@@ -114,6 +114,16 @@ def memory(phantom: int, unrolled: int):
     return lambda at: {"peak_step_bytes": at.problem.depth ** (phantom if at.estimator == "deq_phantom" else unrolled)}
 
 
+def two_steps(gradient: float, value: float, else_: float):
+    """Errors with two phantom steps, and with other numbers of them, which are told but decide nothing."""
+
+    def columns(at: Point) -> dict:
+        two = at.options["steps"] == 2
+        return bias(gradient if two else else_) | {"value_bias": value if two else else_}
+
+    return columns
+
+
 def flow(likelihood: int, score: int, seconds: float):
     """Exponents of operations in D, and the likelihood's time where score matching takes one second."""
     return lambda at: (
@@ -178,9 +188,9 @@ WORLDS = {
     ),
     "constant_memory": (memory(0, 1), memory(1, 1), memory(0, 0)),
     "two_phantom_steps": (
-        lambda at: bias(0.001) | {"value_bias": 0.001},
-        lambda at: bias(0.5) | {"value_bias": 0.5},
-        lambda at: bias(0.5) | {"value_bias": 0.001},
+        two_steps(0.001, 0.001, else_=0.5),
+        two_steps(0.5, 0.5, else_=0.001),
+        two_steps(0.5, 0.001, else_=0.001),
     ),
     "faster_per_step": (
         steps(2.0, ("mle",)),
