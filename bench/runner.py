@@ -126,8 +126,19 @@ def groups(points: Iterable[Point]) -> Iterator[list[Point]]:
 
 
 def shard(points: Sequence[Point], index: int, count: int) -> list[Point]:
-    """The ``index``-th of ``count`` parts, 1-based; points of one problem stay together, so they are timed together."""
-    return [point for i, group in enumerate(groups(points)) if i % count == index - 1 for point in group]
+    """The ``index``-th of ``count`` parts, 1-based; points of one problem stay together, so they are timed together.
+
+    The largest group goes first, each to the part with the fewest points so far. Only the list of points decides, never
+    a store or a machine's predictions: machines that disagreed would measure a point twice or not at all.
+    """
+    found = list(groups(points))
+    sizes, mine = [0] * count, []
+    for i in sorted(range(len(found)), key=lambda i: -len(found[i])):
+        part = min(range(count), key=sizes.__getitem__)
+        sizes[part] += len(found[i])
+        if part == index - 1:
+            mine.append(i)
+    return [point for i in sorted(mine) for point in found[i]]
 
 
 @dataclass

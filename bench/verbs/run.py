@@ -83,7 +83,7 @@ def _seconds(context: click.Context, parameter: click.Parameter, value: str | No
 @click.option(
     "--fail-on", callback=_outcomes, metavar="OUTCOME,…", help="Exit with 1 if a point of the sweep ended so."
 )
-@click.option("--shard", callback=_shard, metavar="I/N", help="Only every N-th problem, starting at the I-th.")
+@click.option("--shard", callback=_shard, metavar="I/N", help="The I-th of N parts; whole problems each.")
 @click.option(
     "--budget", "budget_s", callback=_seconds, metavar="TIME", help="Begin no further problem after 90s, 20m or 2h."
 )
