@@ -258,7 +258,7 @@ class Bench:
         try:
             with turn():
                 request = {"do": "rates", "dtype": point.dtype, "device": point.device, "threads": point.threads}
-                answer = worker.ask(request, self.limits.timeout_s)
+                answer = worker.ask(request, max(DEFAULT_TIMEOUT_S, self.limits.timeout_s))
             return Rates.fitted(**answer["rates"]) if answer["outcome"] == "ok" else None
         except Ended:
             return None

@@ -30,7 +30,7 @@ class StartError(RuntimeError):
     """Workers cannot be started, or they are not the ones we meant to start."""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)  # not frozen: a context manager that an exception passes sets its traceback
 class Ended(Exception):
     """A worker ended, or was ended, before it answered."""
 

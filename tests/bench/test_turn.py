@@ -3,7 +3,10 @@
 import threading
 import time
 
+import pytest
+
 from bench.process.turn import turn
+from bench.process.workers import Ended
 
 
 def test_turns_do_not_overlap(tmp_path):
@@ -28,3 +31,11 @@ def test_turns_do_not_overlap(tmp_path):
 def test_a_file_that_cannot_be_opened_holds_nothing_and_goes_on(tmp_path):
     with turn(tmp_path / "no such folder" / "lock") as held:
         assert not held
+
+
+def test_a_worker_that_ends_in_its_turn_says_how(tmp_path):
+    """An exception that cannot take a traceback would leave a context manager as another one."""
+    with pytest.raises(Ended) as caught, turn(tmp_path / "lock"):
+        raise Ended("timeout", "no answer within 4 s")
+    assert (caught.value.outcome, caught.value.reason) == ("timeout", "no answer within 4 s")
+    assert caught.value in {caught.value}
