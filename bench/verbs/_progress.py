@@ -1,4 +1,4 @@
-"""The progress of a run: points measured, then timed, and the time left."""
+"""The progress of long work: a bar with the time left, and for a run its points, measured and then timed."""
 
 from __future__ import annotations
 
@@ -7,34 +7,40 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from rich.progress import Progress
+
     from bench.runner import Plan, Watcher
+
+
+def bar() -> Progress:
+    """A bar on standard error: how many of how many, the time spent and left, and what is done now."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    return Progress(
+        BarColumn(bar_width=30),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        TextColumn("{task.description}"),
+        console=Console(stderr=True),
+    )
 
 
 class PointProgress:
     """A bar with the time left on a terminal; a line a stage elsewhere."""
 
     def __init__(self, plan: Plan) -> None:
-        from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            TextColumn,
-            TimeElapsedColumn,
-            TimeRemainingColumn,
-        )
-
-        self.console = Console(stderr=True)
         self.total = 2 * len(plan) - len(plan.solo_done)  # each point is measured, then timed
-        self.progress = Progress(
-            BarColumn(bar_width=30),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            TextColumn("{task.description}"),
-            console=self.console,
-        )
+        self.progress = bar()
 
     def __enter__(self) -> Watcher:
         from bench.runner import Watcher
@@ -51,7 +57,7 @@ class PointProgress:
         from rich.markup import escape
 
         self.progress.update(self.task, description=escape(text))
-        if not self.console.is_terminal:
+        if not self.progress.console.is_terminal:
             click.echo(text, err=True)
 
     def _solo(self, row: dict[str, Any]) -> None:

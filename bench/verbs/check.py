@@ -36,12 +36,11 @@ def check(pairs: int, plant: float | None, fail_above: float | None, as_json: bo
     The visible change is computed from the scatter of identical steps. With --plant, one step of each further pair
     waits in every call, and the pairs in which that is called slower are counted.
     """
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
     from bench import problems
     from bench.false_alarms import limits as rate_limits
     from bench.false_alarms import measure, planted_seen
     from bench.measure import Bench, Limits
+    from bench.verbs._progress import bar
 
     points = [_point(*step) for step in STEPS]
     for point in points:
@@ -49,8 +48,7 @@ def check(pairs: int, plant: float | None, fail_above: float | None, as_json: bo
     before = _load()
     planted = None
     limits = Limits.of_this_machine()
-    look = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Bench(limits, predict=False) as bench, Progress(*look, transient=True) as progress:
+    with Bench(limits, predict=False) as bench, bar() as progress:
         task = progress.add_task("pairs of identical steps", total=pairs)
         found = measure(bench, points, pairs, lambda done, _: progress.update(task, completed=done))
         if plant is not None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bench.verbs._progress import bar
 from bench.verbs.run import _outcomes
 
 if TYPE_CHECKING:
@@ -97,28 +98,9 @@ class _Progress:
     """A bar of evaluations with the time left on a terminal; a line a run elsewhere."""
 
     def __init__(self, plan: Plan, store: Store) -> None:
-        from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            TextColumn,
-            TimeElapsedColumn,
-            TimeRemainingColumn,
-        )
-
         done = sum(sum(1 for _ in store.training_points(name)) for name in plan.todo)
         self.total = sum(training.marks + 1 for training in plan.todo.values()) - done
-        self.console = Console(stderr=True)
-        self.progress = Progress(
-            BarColumn(bar_width=30),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            TextColumn("{task.description}"),
-            console=self.console,
-        )
+        self.progress = bar()
         self.last = ""
 
     def __enter__(self) -> Any:
@@ -133,7 +115,7 @@ class _Progress:
         from rich.markup import escape
 
         self.progress.update(self.task, advance=1, description=escape(training.label))
-        if not self.console.is_terminal and training.label != self.last:
+        if not self.progress.console.is_terminal and training.label != self.last:
             click.echo(training.label, err=True)
         self.last = training.label
 

@@ -141,6 +141,7 @@ def test_a_failure_takes_no_other_verdict_along(machine):
 def test_without_a_baseline_there_is_no_verdict(machine):
     bench, points = machine(broken=1.0, other=1.0)
     broken, other = comparison.side_by_side(bench, points)
+    assert len(bench.windows) == 1  # and nothing is launched again for it
     assert broken.failure
     assert other.verdict is None
     assert other.median_s > 0
