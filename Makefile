@@ -1,6 +1,7 @@
 # make report   from a clone to an offline report
 # make test     install, and pass the tests
 # make lint     style and types
+# make docs     the documentation, into site/: opens from disk, with search
 # make asv      follow cost and accuracy over commits
 # make clean    remove what these made, but nothing that was measured
 #
@@ -20,7 +21,7 @@ BIN := $(VENV)/bin
 # One stamp for each torch requirement: another TORCH installs again, the same one never does.
 STAMP := $(VENV)/.installed-$(shell printf '%s' '$(TORCH) $(PIP_FLAGS)' | cksum | cut -d ' ' -f 1)
 
-.PHONY: report test lint asv clean install
+.PHONY: report test lint docs asv clean install
 .DELETE_ON_ERROR:
 
 report: $(STAMP)
@@ -36,6 +37,11 @@ lint: $(STAMP)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+# Warnings are errors: a dead link, a page that no menu leads to, a docstring that does not parse.
+docs: $(STAMP)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
+	@echo "docs: $(CURDIR)/site/index.html (open it in a browser; it needs no network)"
 
 # asv exits with 2 where a point failed: that is a result; its reason is in .asv/stores.
 asv: $(STAMP)
@@ -62,5 +68,5 @@ $(STAMP): requirements-dev.txt pyproject.toml
 	@touch $@
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks .asv/env .asv/html reports/html
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks .asv/env .asv/html reports/html site
 	find bench estimators reports tests -name __pycache__ -type d -prune -exec rm -rf {} +
