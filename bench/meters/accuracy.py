@@ -29,6 +29,7 @@ SAME_CONSTANT = ("exact", "sm", "csm", "mle", "smoothed")
 PAIRED_MUST_BE_BELOW = 0.2  # of either's standard deviation, else the difference cancels nothing
 MANY_PARAMETERS = 1_000_000  # beyond this, half the blocks: they are float64 vectors of that length
 ROUNDING_DRAWS = 4
+ENTRIES_AT_ONCE = 2**16  # of gradients kept before they are added up: half a megabyte
 NOISED_DRAWS = 64
 ROW_NOISE = 500_009  # from a draw's seed to that of its rows' noise
 
@@ -73,27 +74,37 @@ def accuracy(
     differences = None if pair is None else BlockSums(reference.gradient, draws, blocks)
     rounded: list[float] = []  # of the first draws, ‖ĝ − ĝ₆₄‖²
     kernel_s = 0.0
-    for k in range(draws):
-        seed = draw_seed(subject.problem, k)
-        drawn = at_noised_rows(subject, reference.noise, k)
+
+    def timed_step(drawn: Subject, seed: int) -> tuple[Tensor, tuple[Tensor | None, ...]]:
+        nonlocal kernel_s
         started = time.perf_counter()
-        value, gradient = drawn.step(generator(seed))
+        result = drawn.step(generator(seed))
         kernel_s += time.perf_counter() - started
-        flat = subject.flat_gradient(gradient)
-        if not_finite := finite(value, flat):
-            raise NotFinite(f"draw {k + 1} of {draws}: {not_finite}")
-        gradients.add(flat)
-        values.add(value.to("cpu", torch.float64))
-        if pair is not None and differences is not None:
-            started = time.perf_counter()
-            _, paired = pair.step(generator(seed))
-            kernel_s += time.perf_counter() - started
-            differences.add(flat, pair.flat_gradient(paired))
-        if k < ROUNDING_DRAWS and subject.problem.x.dtype != torch.float64:
-            started = time.perf_counter()
-            _, unrounded = at_noised_rows(twin, reference.noise, k).step(generator(seed))
-            kernel_s += time.perf_counter() - started
-            rounded.append(float(torch.sum((flat - twin.flat_gradient(unrounded)) ** 2)))
+        return result
+
+    at_once = max(1, min(draws, ENTRIES_AT_ONCE // max(1, reference.gradient.numel())))
+    for first in range(0, draws, at_once):
+        drawn_values, drawn_gradients, partners = [], [], []
+        for k in range(first, min(draws, first + at_once)):
+            seed = draw_seed(subject.problem, k)
+            value, gradient = timed_step(at_noised_rows(subject, reference.noise, k), seed)
+            flat = subject.flat_gradient(gradient)
+            drawn_values.append(value)
+            drawn_gradients.append(flat)
+            if pair is not None:
+                partners.append(pair.flat_gradient(timed_step(pair, seed)[1]))
+            if k < ROUNDING_DRAWS and subject.problem.x.dtype != torch.float64:
+                _, unrounded = timed_step(at_noised_rows(twin, reference.noise, k), seed)
+                rounded.append(float(torch.sum((flat - twin.flat_gradient(unrounded)) ** 2)))
+        few_values, few_gradients = torch.stack(drawn_values).to("cpu", torch.float64), torch.stack(drawn_gradients)
+        good = few_values.isfinite().all(1) & few_gradients.isfinite().all(1)
+        if not good.all():
+            bad = int(good.long().argmin())
+            raise NotFinite(f"draw {first + bad + 1} of {draws}: {finite(few_values[bad], few_gradients[bad])}")
+        values.extend(few_values)
+        gradients.extend(few_gradients)
+        if differences is not None:
+            differences.extend(few_gradients, torch.stack(partners))
     std = gradients.std() if stochastic else 0.0
     columns = {
         "reference": reference.label,

@@ -102,10 +102,10 @@ def bias_intervals(grams: Array, level: float = 0.95) -> tuple[Array, Array, Arr
         noisy = noise_moments(grams[~noiseless] / scale[:, None, None] ** 2)
         tail_probability = _tail(noisy)
         miss = (1 - level) / 2
-        lower = _solve(tail_probability, noisy.squared_bias, 1 - miss)
-        upper = _solve(
-            tail_probability, np.where(lower > 0, noisy.squared_bias, np.maximum(noisy.squared_bias, 0)), miss
-        )
+        observed = noisy.squared_bias
+        resolved = tail_probability(observed, np.zeros_like(observed)) > 1 - miss
+        at_least_zero = np.where(resolved, observed, np.maximum(observed, 0))
+        lower, upper = _solve(tail_probability, np.stack([observed, at_least_zero]), np.array([[1 - miss], [miss]]))
         low[~noiseless], high[~noiseless] = lower * scale, upper * scale
     return bias, low, high
 
@@ -146,7 +146,7 @@ def _tail(moments: NoiseMoments) -> Callable[[Array, Array], Array]:
     return tail
 
 
-def _solve(tail: Callable[[Array, Array], Array], observed: Array, target: float) -> Array:
+def _solve(tail: Callable[[Array, Array], Array], observed: Array, target: Array) -> Array:
     """The β at which the tail probability, falling in β, is ``target``; 0 where it is below that at β = 0 already."""
     low = np.zeros_like(observed)
     high = np.sqrt(np.maximum(observed, 0)) + np.finfo(np.float64).eps
@@ -164,7 +164,7 @@ def _solve(tail: Callable[[Array, Array], Array], observed: Array, target: float
 
 def _noncentral_chi_square(x: Array, freedom: Array, noncentrality: Array) -> Array:
     """Its distribution function: the exact one, or where its series gets long, the approximation of Sankaran (1963)."""
-    x = np.maximum(x, 0)
+    x, freedom, noncentrality = np.broadcast_arrays(np.maximum(x, 0), freedom, noncentrality)
     long = freedom + noncentrality > 1e4
     result = np.empty_like(x)
     result[~long] = special.chndtr(x[~long], freedom[~long], noncentrality[~long])

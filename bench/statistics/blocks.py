@@ -47,40 +47,44 @@ class BlockSums:
         self.blocks = block_count(draws, blocks)
         self.block_size = draws // self.blocks
         self.added = 0
-        self._sums = torch.zeros(self.blocks, self.reference.numel(), dtype=torch.float64, device=self.reference.device)
-        self._rest = torch.zeros_like(self.reference) if self.blocks * self.block_size < draws else None
+        rows = -(-draws // self.block_size)  # of draws that are left over, at the end, too
+        self._sums = torch.zeros(rows, self.reference.numel(), dtype=torch.float64, device=self.reference.device)
         self._squares = 0.0
         self._cosines = 0.0
         norm = float(self.reference.norm())
         self.relative = norm > 0
         self.norm = norm if self.relative else 1.0
 
-    @torch.no_grad()
     def add(self, draw: Tensor, partner: Tensor | None = None) -> None:
         """Add one draw, d = ĝ − g; or with a partner that is unbiased and used the same probes, d = ĝ − partner.
 
         Raises:
             ValueError: the draw is not a float64 tensor of the reference's size, or one too many.
         """
-        draw = draw.detach().reshape(-1)
-        if draw.dtype != torch.float64 or draw.shape != self.reference.shape:
-            raise ValueError(
-                f"a draw has to be float64 of {self.reference.numel()} entries; got {draw.dtype} of {draw.numel()}"
-            )
-        if self.added >= self.draws:
-            raise ValueError(f"{self.draws} draws were announced; this is one more")
-        difference = draw - (self.reference if partner is None else partner.detach().reshape(-1))
-        block = self.added // self.block_size
-        if block < self.blocks:
-            self._sums[block] += difference
-        else:
-            assert self._rest is not None
-            self._rest += difference
-        self._squares += float(difference @ difference)
-        if partner is None and self.relative:
-            length = float(draw.norm())
-            self._cosines += float(draw @ self.reference) / (length * self.norm) if length else 0.0
-        self.added += 1
+        self.extend(draw.reshape(1, -1), None if partner is None else partner.reshape(1, -1))
+
+    @torch.no_grad()
+    def extend(self, draws: Tensor, partners: Tensor | None = None) -> None:
+        """Add the next few draws, (m, P), as `add` does one: what a short draw costs is mostly calls of torch.
+
+        Raises:
+            ValueError: as `add`.
+        """
+        draws, size = draws.detach(), self.reference.numel()
+        if draws.dtype != torch.float64 or draws.shape[1:] != self.reference.shape:
+            raise ValueError(f"a draw has to be float64 of {size} entries; got {draws.dtype} of {draws.shape[1:].numel()}")
+        before, self.added = self.added, self.added + len(draws)
+        if self.added > self.draws:
+            raise ValueError(f"{self.draws} draws were announced; got {self.added - self.draws} more")
+        differences = draws - (self.reference if partners is None else partners.detach())
+        blocks = torch.arange(before, self.added, device=draws.device) // self.block_size
+        self._sums.index_add_(0, blocks, differences)
+        flat = differences.reshape(-1)
+        self._squares += float(flat @ flat)
+        if partners is None and self.relative:
+            lengths = torch.linalg.vector_norm(draws, dim=1)
+            cosines = (draws @ self.reference) / (lengths * self.norm)
+            self._cosines += float(torch.where(lengths == 0, 0.0, cosines).sum())
 
     def means(self) -> Tensor:
         """The means b_k of d over the full blocks, (K', P); K' = K once all draws are added."""
@@ -108,7 +112,7 @@ class BlockSums:
         """√tr Σ̂/‖g‖, the relative standard deviation of one draw (of the difference, with partners); NaN for one."""
         if self.added < 2:
             return math.nan
-        total = self._sums.sum(0) if self._rest is None else self._sums.sum(0) + self._rest
+        total = self._sums.sum(0)
         variance = (self._squares - float(total @ total) / self.added) / (self.added - 1)
         return math.sqrt(max(0.0, variance)) / self.norm
 

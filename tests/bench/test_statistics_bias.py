@@ -217,7 +217,7 @@ def test_block_sums_name_bad_input():
     with pytest.raises(ValueError, match="float64 of 3 entries"):
         sums.add(torch.ones(4, dtype=torch.float64))
     sums.add(g)
-    with pytest.raises(ValueError, match="one more"):
+    with pytest.raises(ValueError, match="got 1 more"):
         sums.add(g)
     with pytest.raises(ValueError, match="at least 2 blocks"):
         sums.bias()
