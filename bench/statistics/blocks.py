@@ -72,7 +72,9 @@ class BlockSums:
         """
         draws, size = draws.detach(), self.reference.numel()
         if draws.dtype != torch.float64 or draws.shape[1:] != self.reference.shape:
-            raise ValueError(f"a draw has to be float64 of {size} entries; got {draws.dtype} of {draws.shape[1:].numel()}")
+            raise ValueError(
+                f"a draw has to be float64 of {size} entries; got {draws.dtype} of {draws.shape[1:].numel()}"
+            )
         before, self.added = self.added, self.added + len(draws)
         if self.added > self.draws:
             raise ValueError(f"{self.draws} draws were announced; got {self.added - self.draws} more")

@@ -156,12 +156,13 @@ def _draws(n, bias, std, size=50, seed=0):
     return g, g + g.norm() * (bias * direction + std * noise)
 
 
+@pytest.mark.parametrize("at_once", [1, 5, 64])
 @pytest.mark.parametrize("n", [64, 37])
-def test_block_sums_against_all_draws(n):
+def test_block_sums_against_all_draws(n, at_once):
     g, draws = _draws(n, bias=0.5, std=0.3)
     sums = BlockSums(g, n)
-    for draw in draws:
-        sums.add(draw)
+    for few in draws.split(at_once):
+        sums.extend(few) if at_once > 1 else sums.add(few[0])
     d = (draws - g) / g.norm()
     assert sums.rmse() == pytest.approx(float(d.square().sum(1).mean().sqrt()))
     assert sums.std() == pytest.approx(float(d.var(0).sum().sqrt()))
