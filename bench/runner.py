@@ -6,7 +6,6 @@ it is timed, so a run killed at any moment resumes with what is missing and repe
 
 from __future__ import annotations
 
-import math
 import os
 import threading
 import time
@@ -14,11 +13,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from bench import key, machine, problems
+from bench.forecast import nominal, order
+from bench.forecast.budget import Budget
 from bench.measure import Alone, Bench, Row
-from bench.point import Point
+from bench.point import Point, ProblemSpec
+from bench.process.workers import dismiss
 from bench.store import Store
 from bench.timing import Entry
 from bench.window import POINTS_IN_A_WINDOW, opened_anchor, time_window
@@ -84,7 +86,7 @@ def run(
     bench: Bench,
     jobs: int = 1,
     watcher: Watcher | None = None,
-    budget_s: float | None = None,
+    budget: Budget | None = None,
 ) -> Counter[str]:
     """Measure what a plan still lacks, and commit each row as it comes.
 
@@ -94,7 +96,8 @@ def run(
         bench: the machinery; on an interruption it is closed, which ends all workers.
         jobs: how many points are measured at once in the pass without timing; timing always has the machine to itself.
         watcher: is told what happens.
-        budget_s: begin no further problem after so many seconds.
+        budget: the time there is. With one, problems take turns, what is cheap and new first, and a window is not begun
+            that would not end in time; without one, whole problems are measured, the cheap ones first.
 
     Returns:
         How many points ended in each outcome.
@@ -103,42 +106,20 @@ def run(
     going = _Run(plan, store, bench, executor, jobs, watcher or Watcher())
     for point, reason in plan.skips.values():
         going.finish({**bench.identity(point), "outcome": "skipped", "reason": reason, "duration_s": 0.0})
-    deadline = time.monotonic() + budget_s if budget_s is not None else math.inf
+    points = plan.todo.values()
     try:
-        for group in groups(plan.todo.values()):
-            if time.monotonic() > deadline:
-                break
-            going.measure(group)
+        if budget is None:
+            for group in order.whole(points):
+                going.measure(group)
+        else:
+            for some in order.turns(points, lambda point: max(POINTS_IN_A_WINDOW, at_once(point, jobs))):
+                going.measure_within(budget, some)
     except BaseException:
         bench.close()  # ends the workers, so that threads waiting for them return
         executor.shutdown(wait=True, cancel_futures=True)
         raise
     executor.shutdown()
     return going.outcomes
-
-
-def groups(points: Iterable[Point]) -> Iterator[list[Point]]:
-    """Points that share a problem, a dtype, a device and threads: those can be timed side by side."""
-    found: dict[tuple[Any, ...], list[Point]] = {}
-    for point in points:
-        found.setdefault((point.problem, point.dtype, point.device, point.threads), []).append(point)
-    yield from found.values()
-
-
-def shard(points: Sequence[Point], index: int, count: int) -> list[Point]:
-    """The ``index``-th of ``count`` parts, 1-based; points of one problem stay together, so they are timed together.
-
-    The largest group goes first, each to the part with the fewest points so far. Only the list of points decides, never
-    a store or a machine's predictions: machines that disagreed would measure a point twice or not at all.
-    """
-    found = list(groups(points))
-    sizes, mine = [0] * count, []
-    for i in sorted(range(len(found)), key=lambda i: -len(found[i])):
-        part = min(range(count), key=sizes.__getitem__)
-        sizes[part] += len(found[i])
-        if part == index - 1:
-            mine.append(i)
-    return [point for i in sorted(mine) for point in found[i]]
 
 
 @dataclass
@@ -152,6 +133,7 @@ class _Run:
     jobs: int
     watcher: Watcher
     outcomes: Counter[str] = field(default_factory=Counter)
+    no_reference: dict[tuple[ProblemSpec, Wanted], str] = field(default_factory=dict)
 
     def finish(self, row: Row) -> None:
         """Commit a row that holds all there will be."""
@@ -159,15 +141,43 @@ class _Run:
         self.outcomes[row["outcome"]] += 1
         self.watcher.on_row(row)
 
-    def measure(self, points: list[Point]) -> None:
-        """Measure the points of one group, a dozen at a time: alone, then in windows beside one anchor."""
+    def measure_within(self, budget: Budget, points: list[Point]) -> None:
+        """Measure points of one group if they are likely to end in time."""
+        needed_s = self._needed_s(points)
+        if not budget.allows(needed_s):
+            return
+        self.bench.rates(points[0])  # once a run: its second says nothing of the points
+        started = time.monotonic()
+        left_out_s = self.measure(points, budget)
+        budget.learn(needed_s - left_out_s, time.monotonic() - started)
+
+    def _needed_s(self, points: list[Point]) -> float:
+        """Nominal seconds of what points of one group still lack."""
+        spec, done = points[0].problem, self.plan.solo_done
+        alone = [point for point in points if key_of(point) not in done]
+        unknown = [point for point in alone if (spec, _wanted(point)[0]) not in self.no_reference]
+        timed_only = [point for point in points if key_of(point) in done]
+        return nominal.group_s(alone, referenced=unknown) + nominal.window_s(timed_only)
+
+    def measure(self, points: list[Point], budget: Budget | None = None) -> float:
+        """Measure the points of one group, a dozen at a time: alone, then in windows beside one anchor.
+
+        A budget is looked at before every window: what cannot be timed any more was measured alone, which is kept.
+        Returns the nominal seconds of the windows left out.
+        """
         where = f"{points[0].problem.model}, D = {points[0].problem.dim}, depth {points[0].problem.depth}"
         self.watcher.on_stage(f"{where}: exact references")
-        no_reference = _references(points, self.bench, self.executor)
+        no_reference = self._references(points)
         base: Entry | None = None
+        left_out_s = 0.0
         for some in _parts(points, max(KEPT_WORKERS, at_once(points[0], self.jobs))):
             self.watcher.on_stage(f"{where}: memory and accuracy")
             for window in _parts(self._alone(some, no_reference), POINTS_IN_A_WINDOW):
+                window_s = nominal.window_s(alone.point for alone in window)
+                if budget is not None and not budget.allows(window_s):
+                    dismiss([alone.worker for alone in window if alone.worker is not None])
+                    left_out_s += window_s
+                    continue
                 self.watcher.on_stage(f"{where}: timing {', '.join(alone.point.estimator for alone in window)}")
                 if base is not None and base.failure is not None:
                     base.worker.close()
@@ -177,6 +187,7 @@ class _Run:
                     self.finish(row)
         if base is not None:
             base.worker.close()
+        return left_out_s
 
     def _alone(self, points: list[Point], no_reference: dict[Wanted, str]) -> list[Alone]:
         """The pass without timing, as many at once as there are jobs; returns those to be timed, in their order."""
@@ -211,6 +222,22 @@ class _Run:
             settle(solo(point))
         return sorted(ready, key=lambda alone: points.index(alone.point))
 
+    def _references(self, points: list[Point]) -> dict[Wanted, str]:
+        """Have every exact reference of a group computed, once a run; returns those that cannot be had, with why."""
+        spec = points[0].problem
+        every = {wanted for point in points for wanted in _wanted(point)}
+        new = [wanted for wanted in every if (spec, wanted) not in self.no_reference]
+        try:
+            problems.prepare(spec)
+        except (ValueError, OSError) as error:
+            return dict.fromkeys(every, f"the data cannot be prepared: {error}")
+        futures = {
+            wanted: self.executor.submit(self.bench.reference, spec, *wanted[:3], points[0].threads, wanted[3])
+            for wanted in new
+        }
+        self.no_reference |= {(spec, wanted): future.result() for wanted, future in futures.items()}
+        return {wanted: why for wanted in every if (why := self.no_reference[spec, wanted])}
+
     def _put(self, row: Row, finished: bool) -> None:
         self.store.put(row, finished=finished, replace=row["key"] in self.plan.retried)
 
@@ -233,24 +260,6 @@ def _wanted(point: Point) -> tuple[Wanted, Wanted]:
     sigma = point.options.get("sigma")
     exact = (point.quantity, point.order, point.target, sigma if point.target == "smoothed" else None)
     return exact, (point.quantity, point.order, "smoothed", sigma) if point.target == "dsm" else exact
-
-
-def _references(points: list[Point], bench: Bench, executor: ThreadPoolExecutor) -> dict[Wanted, str]:
-    """Have every exact reference of a group computed; returns those that cannot be had, with the reason."""
-    spec = points[0].problem
-    every = {wanted for point in points for wanted in _wanted(point)}
-    try:
-        problems.prepare(spec)
-    except (ValueError, OSError) as error:
-        return dict.fromkeys(every, f"the data cannot be prepared: {error}")
-    futures = {
-        (quantity, order, target, sigma): executor.submit(
-            bench.reference, spec, quantity, order, target, points[0].threads, sigma
-        )
-        for quantity, order, target, sigma in every
-    }
-    reasons = {wanted: future.result() for wanted, future in futures.items()}
-    return {wanted: reason for wanted, reason in reasons.items() if reason}
 
 
 def default_jobs() -> int:

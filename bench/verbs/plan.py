@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench.sweep import load
+from bench.verbs._units import bytes_in_words, seconds_in_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -103,8 +104,10 @@ def _print(
             "derivative of the objective; held against draws at noised rows that count them"
         )
     largest = _most(costs["memory_bytes"] for costs in predicted)
-    console.print(f"predicted memory of the largest point: {_bytes(largest) or 'not predicted'}")
-    console.print(f"predicted time in all: {_seconds(_total(c['time_s'] for c in predicted)) or 'not predicted'}")
+    console.print(f"predicted memory of the largest point: {bytes_in_words(largest) or 'not predicted'}")
+    console.print(
+        f"predicted time in all: {seconds_in_words(_total(c['time_s'] for c in predicted)) or 'not predicted'}"
+    )
 
 
 def _is_stress(point: Point) -> bool:
@@ -125,8 +128,8 @@ def _counts(quantity: str, costed: list[tuple[Point, Costs]]) -> Table:
             name,
             str(len(mine)),
             *(_axis(point.identity()[axis] for point, _ in mine) for axis in axes),
-            _bytes(_most(costs["memory_bytes"] for _, costs in mine)),
-            _seconds(_total(costs["time_s"] for _, costs in mine)),
+            bytes_in_words(_most(costs["memory_bytes"] for _, costs in mine)),
+            seconds_in_words(_total(costs["time_s"] for _, costs in mine)),
         )
     return table
 
@@ -141,7 +144,7 @@ def _each_point(quantity: str, costed: list[tuple[Point, Costs]]) -> Table:
         problem = point.problem
         sizes = map(str, (problem.dim, problem.depth, point.order))
         cells = (point.estimator, problem.model, *sizes, options)
-        table.add_row(*cells, _bytes(costs["memory_bytes"]), _seconds(costs["time_s"]))
+        table.add_row(*cells, bytes_in_words(costs["memory_bytes"]), seconds_in_words(costs["time_s"]))
     table.columns[5].min_width = max((len(f"{k}={v}") for p, _ in costed for k, v in p.options.items()), default=1)
     return table
 
@@ -170,18 +173,3 @@ def _most(values: Iterable[float | None]) -> float | None:
 def _total(values: Iterable[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return sum(known) if known else None
-
-
-def _bytes(value: float | None) -> str:
-    if value is None:
-        return ""
-    unit, name = next(
-        (u, n) for u, n in ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"), (1, "B")) if value >= u or u == 1
-    )
-    return f"{value / unit:.0f} {name}" if unit < 2**20 else f"{value / unit:.1f} {name}"
-
-
-def _seconds(value: float | None) -> str:
-    if value is None:
-        return ""
-    return f"{value:.1f} s" if value < 120 else f"{value / 60:.0f} min" if value < 7200 else f"{value / 3600:.1f} h"

@@ -14,10 +14,13 @@ import click
 
 from bench.columns import OUTCOMES
 from bench.verbs._progress import PointProgress
+from bench.verbs._units import seconds_in_words
 
 if TYPE_CHECKING:
     from collections import Counter
 
+    from bench.forecast.budget import Budget
+    from bench.point import Point
     from bench.runner import Plan
     from bench.store import Store
 
@@ -85,7 +88,11 @@ def _seconds(context: click.Context, parameter: click.Parameter, value: str | No
 )
 @click.option("--shard", callback=_shard, metavar="I/N", help="The I-th of N parts; whole problems each.")
 @click.option(
-    "--budget", "budget_s", callback=_seconds, metavar="TIME", help="Begin no further problem after 90s, 20m or 2h."
+    "--budget",
+    "budget_s",
+    callback=_seconds,
+    metavar="TIME",
+    help="Stop after 90s, 20m or 2h, with what is cheap and new done first; the same command goes on.",
 )
 @click.option("--no-predict", is_flag=True, help="Leave the memory prediction out.")
 def run(
@@ -104,14 +111,17 @@ def run(
 ) -> None:
     """Measure the points of SWEEP that the store lacks: a shipped sweep's name, or a TOML file."""
     from bench import machine, runner
+    from bench.forecast import order
+    from bench.forecast.budget import Budget
     from bench.measure import Bench, Limits
     from bench.store import DEFAULT_PATH, Store
     from bench.sweep import load
 
+    budget = Budget(budget_s) if budget_s is not None else None
     plan_of = load(sweep)
     points, skips = plan_of.points(*plugins, problems=problem_files), plan_of.skips
     if shard is not None:
-        points, skips = runner.shard(points, *shard), skips if shard[0] == 1 else []
+        points, skips = order.shard(points, *shard), skips if shard[0] == 1 else []
     with Store(store_path or DEFAULT_PATH) as store:
         if store.recovered:
             click.echo(store.recovered, err=True)
@@ -128,7 +138,7 @@ def run(
                     PointProgress(plan) as watcher,
                     Bench(limits, [*map(str, plugins)], [*map(str, problem_files)], not no_predict) as bench,
                 ):
-                    runner.run(plan, store, bench, jobs or runner.default_jobs(), watcher, budget_s)
+                    runner.run(plan, store, bench, jobs or runner.default_jobs(), watcher, budget)
             except KeyboardInterrupt:
                 click.echo(
                     f"\nstopped; everything measured is in {store.path}; the same command goes on from here", err=True
@@ -137,9 +147,9 @@ def run(
         keys = {runner.key_of(point) for point in points} | set(plan.skips)
         rows = [row for row in store.rows(finished_only=True) if row["key"] in keys]
         _closing(rows, store, time.monotonic() - started)
-        missing = len(keys) - len(rows)
-        if missing:
-            click.echo(f"{missing} points are left for the next run of this command", err=True)
+        done = {row["key"] for row in rows}
+        if left := [point for point in points if runner.key_of(point) not in done]:
+            click.echo(_left(left, budget), err=True)
         if any(row["outcome"] in fail_on for row in rows):
             raise SystemExit(1)
 
@@ -147,6 +157,21 @@ def run(
 def _opening(title: str, plan: Plan, store: Store) -> str:
     there = f", {plan.present} are in {store.path} already" if plan.present else ""
     return f"{title}\n{len(plan)} points to measure{there}"
+
+
+def _left(points: list[Point], budget: Budget | None) -> str:
+    """What was not measured, how long it may take at the pace of this run, and how to go on."""
+    from collections import Counter
+
+    from bench.forecast import nominal, order
+
+    counts = Counter(point.estimator for point in points).most_common()
+    named = ", ".join(f"{name} {count}" for name, count in counts[:6]) + (", …" if len(counts) > 6 else "")
+    pace = ""
+    if budget is not None:
+        seconds = budget.factor * sum(nominal.group_s(group) for group in order.groups(points))
+        pace = f", about {seconds_in_words(seconds)} at this pace"
+    return f"{len(points)} points are left ({named}){pace}; the same command goes on from here"
 
 
 def _closing(rows: list[dict[str, Any]], store: Store, spent_s: float) -> None:

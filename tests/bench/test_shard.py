@@ -1,11 +1,14 @@
-"""Shards of a sweep: together the whole, by key; whole problems each; even in points."""
+"""Shards of a sweep: together the whole, by key; whole problems each; even in predicted seconds."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
 
 from bench import runner
+from bench.forecast import nominal, order
 from bench.sweep import load
 from bench.verbs.run import run
 
@@ -15,29 +18,35 @@ def points():
     return load("quick").points()
 
 
+def _seconds(points):
+    return sum(nominal.group_s(group) for group in order.groups(points))
+
+
 @pytest.mark.parametrize("count", [1, 3, 10, 1000])
 def test_shards_together_are_the_whole_and_cut_no_problem(points, count):
-    parts = [runner.shard(points, index, count) for index in range(1, count + 1)]
+    parts = [order.shard(points, index, count) for index in range(1, count + 1)]
     keys = [runner.key_of(point) for part in parts for point in part]
     assert len(keys) == len(set(keys)) and set(keys) == {runner.key_of(point) for point in points}
-    whole = [[id(point) for point in group] for group in runner.groups(points)]
-    cut = [[id(point) for point in group] for part in parts for group in runner.groups(part)]
+    whole = [[id(point) for point in group] for group in order.groups(points)]
+    cut = [[id(point) for point in group] for part in parts for group in order.groups(part)]
     assert sorted(cut) == sorted(whole)
 
 
-def test_shards_differ_by_no_more_than_the_largest_problem(points):
-    groups = list(runner.groups(points))
+@pytest.mark.parametrize("count", [2, 3, 4])
+def test_shards_differ_in_seconds_by_no_more_than_the_dearest_problem(points, count):
+    groups = list(order.groups(points))
     uneven = [point for i, group in enumerate(groups) for point in (group if i % 3 == 0 else group[:1])]
-    sizes = [len(runner.shard(uneven, index, 3)) for index in (1, 2, 3)]
-    assert max(sizes) - min(sizes) <= max(len(group) for group in runner.groups(uneven))
+    seconds = [_seconds(order.shard(uneven, index, count)) for index in range(1, count + 1)]
+    assert max(seconds) - min(seconds) <= max(_seconds(group) for group in order.groups(uneven))
 
 
-def test_problems_of_unlike_sizes_are_spread(points):
-    big, *small = sorted(runner.groups(points), key=len, reverse=True)
-    few = [group[:1] for group in small[: len(big)]]
-    assert len(few) >= 3 and len(big) >= len(few)
-    mixed = [few[0][0], *big, *(group[0] for group in few[1:])]
-    assert sorted(len(runner.shard(mixed, index, 2)) for index in (1, 2)) == [len(few), len(big)]
+def test_a_dear_problem_weighs_more_than_many_cheap_ones(points):
+    """One problem of the largest size has as many points as each of many small ones, and a shard to itself."""
+    small = min((group for group in order.groups(points)), key=_seconds)
+    cheap = [replace(p, problem=replace(p.problem, seed=seed)) for seed in range(4) for p in small]
+    dear = [replace(p, problem=replace(p.problem, dim=3072, width=1024)) for p in small]
+    assert _seconds(dear) > _seconds(cheap)
+    assert sorted(map(len, (order.shard(cheap + dear, index, 2) for index in (1, 2)))) == [len(dear), len(cheap)]
 
 
 @pytest.mark.parametrize("bad", ["0/3", "4/3", "3", "a/b", "1/0", "-1/2"])

@@ -1,0 +1,34 @@
+"""The seconds that a run may take, and how long what is nominal takes on this machine, learnt as the run goes."""
+
+from __future__ import annotations
+
+import math
+import time
+
+
+class Budget:
+    """A stretch of time that began when the budget was made.
+
+    Attributes:
+        factor: seconds that passed for each nominal second done so far; 1 before anything is known.
+    """
+
+    def __init__(self, seconds: float = math.inf) -> None:
+        self.ends = time.monotonic() + seconds
+        self.factor = 1.0
+        self._nominal_s = self._took_s = 0.0
+
+    @property
+    def left_s(self) -> float:
+        """Seconds left; negative when it is overrun."""
+        return self.ends - time.monotonic()
+
+    def allows(self, nominal_s: float) -> bool:
+        """Whether something fits into what is left, as far as can be told; what is done cannot be cut."""
+        return nominal_s * self.factor < self.left_s
+
+    def learn(self, nominal_s: float, took_s: float) -> None:
+        """Something was done in so many seconds."""
+        self._nominal_s += nominal_s
+        self._took_s += took_s
+        self.factor = self._took_s / self._nominal_s
