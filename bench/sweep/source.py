@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,8 +33,12 @@ class Source:
     data: dict[str, Any]
 
     @classmethod
-    def find(cls, name_or_path: str | Path) -> Source:
+    def find(cls, name_or_path: str | Path, known: Sequence[str] = ()) -> Source:
         """Read a shipped sweep by its name, or any sweep by its path.
+
+        Args:
+            name_or_path: which.
+            known: the names to hint at where there is none of this name; by default those of `shipped`.
 
         Raises:
             SweepError: there is none, or it is no TOML.
@@ -43,7 +48,7 @@ class Source:
         path = named if is_name and named.is_file() else Path(name_or_path)
         if not path.is_file():
             if is_name:
-                raise SweepError(f"no sweep called {str(name_or_path)!r}" + hint(name_or_path, shipped()))
+                raise SweepError(f"no sweep called {str(name_or_path)!r}" + hint(name_or_path, known or shipped()))
             raise SweepError(f"no sweep file at {path}")
         shown = (
             str(path.relative_to(Path.cwd())) if path.is_absolute() and path.is_relative_to(Path.cwd()) else str(path)

@@ -18,6 +18,8 @@ from bench.timing import Failed
 from bench.train import rows
 from bench.train.training import TRAINING_VERSION, Training
 
+INTERRUPTED = ("crashed", "error", "out_of_memory", "timeout")
+"""Outcomes after which a run that is tried again goes on from its last state, which they have not touched."""
 SAMPLE_S = 0.5  # between looks at a run's memory, which take time from it on a small machine
 
 
@@ -38,7 +40,11 @@ def key_of(training: Training) -> str:
 
 
 def plan(trainings: Sequence[Training], store: Store, retry: Sequence[str] = ()) -> Plan:
-    """Which runs are to be made: those that have not ended, and those that ended in an outcome to be tried again."""
+    """Which runs are to be made: those that have not ended, and those that ended in an outcome to be tried again.
+
+    Of the latter, one that was interrupted goes on from its last evaluation. One that ended by itself is made anew, and
+    the old one set aside.
+    """
     found = Plan()
     for training in trainings:
         name = key_of(training)
@@ -47,7 +53,8 @@ def plan(trainings: Sequence[Training], store: Store, retry: Sequence[str] = ())
         if run is not None and run["finished"] and run["outcome"] not in retry:
             found.present += 1
             continue
-        if run is not None and run["finished"]:
+        goes_on = run is not None and run["outcome"] in INTERRUPTED and store.training_state(name) is not None
+        if run is not None and run["finished"] and not goes_on:
             store.set_training_aside(name)
         found.todo[name] = training
     return found
@@ -86,7 +93,10 @@ def _one(
     spent_s = 0.0
     if there is not None:  # begun before: it keeps when it began and what its steps cost
         measured = ("parameters", "peak_step_bytes", "flops_step", "flops_evaluation", "steps", "train_s")
-        row |= {column: there[column] for column in (*measured, "started_at")}
+        row |= {column: there[column] for column in (*measured, "started_at", "extra")}
+        if there["finished"]:
+            before = (there["extra"] or {}).get("interruptions", [])
+            row["extra"] = {"interruptions": [*before, f"{there['outcome']}: {there['reason']}"]}
         spent_s = there["duration_s"] or 0.0
     state = store.training_state(name)
 

@@ -63,18 +63,24 @@ def shipped() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in FOLDER.glob(f"{PREFIX}*.toml")))
 
 
+def titles() -> dict[str, str]:
+    """Shipped training sweep → its title."""
+    return {name: _title(Source.find(name)) for name in shipped()}
+
+
 def load(name_or_path: str | Path, plugins: tuple[str, ...] = (), problems: tuple[str, ...] = ()) -> TrainingSweep:
     """Read a training sweep by its shipped name, or any by its path: seeds outermost, so that a drift hits all alike.
 
     Raises:
         SweepError: there is none, it has no ``[train]``, or something in it is not allowed; one line that says where.
     """
-    source = Source.find(name_or_path)
-    title = source.data.get("title", Path(source.path).stem)
-    if not isinstance(title, str):
-        raise SweepError(f"{source.path}:{source.line(None, '', 'title')}: title has to be a text; got {title!r}")
+    source = Source.find(name_or_path, shipped())
+    title = _title(source)
     if "train" not in source.data:
-        raise SweepError(f"{source.path}: no table [train]: not a sweep of training runs; see {', '.join(shipped())}")
+        raise SweepError(
+            f"{source.path}: no table [train]: `python -m bench run {name_or_path}` measures it; "
+            f"sweeps of training runs are {', '.join(shipped())}"
+        )
     how = _how(source, source.data["train"])
     rest = {name: value for name, value in source.data.items() if name != "train"}
     studies = read_studies(replace(source, data=rest))
@@ -89,6 +95,13 @@ def load(name_or_path: str | Path, plugins: tuple[str, ...] = (), problems: tupl
     seeds = list(dict.fromkeys(training.point.problem.seed for training in trainings))
     trainings.sort(key=lambda training: seeds.index(training.point.problem.seed))
     return TrainingSweep(title, tuple(trainings), tuple(expansion.skips))
+
+
+def _title(source: Source) -> str:
+    title = source.data.get("title", Path(source.path).stem)
+    if not isinstance(title, str):
+        raise SweepError(f"{source.path}:{source.line(None, '', 'title')}: title has to be a text; got {title!r}")
+    return title
 
 
 def _how(source: Source, table: Any) -> dict[str, Any]:

@@ -36,7 +36,8 @@ def list_known(
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     if as_json:
-        click.echo(json.dumps({"estimators": [_facts(e) for e in found], **_problems(), "sweeps": _sweeps()}, indent=2))
+        sweeps = {"sweeps": _sweeps(), "training_sweeps": _training_sweeps()}
+        click.echo(json.dumps({"estimators": [_facts(e) for e in found], **_problems(), **sweeps}, indent=2))
         return
     if costs:
         _print_costs(found)
@@ -116,6 +117,12 @@ def _sweeps() -> list[dict[str, str]]:
     return titles
 
 
+def _training_sweeps() -> list[dict[str, str]]:
+    from bench.train.sweep import titles
+
+    return [{"name": name, "title": title} for name, title in titles().items()]
+
+
 _WIDE = 120
 _HEADS = ("estimator", "target", "bias", "random", "needs", "orders")
 
@@ -164,7 +171,11 @@ def _print(found: list[Estimator]) -> None:
         table.add_row(*(", ".join(v) if isinstance(v, list) else v for k, v in model.items() if k != "origin"))
     console.print(table)
     console.print(f"data: {', '.join(facts['data'])}\nactivations: {', '.join(facts['activations'])}\n")
-    table = make_table("sweeps", "sweep", "what it shows", wrap=("what it shows",))
-    for sweep in _sweeps():
-        table.add_row(sweep["name"], sweep["title"])
-    console.print(table)
+    for heading, sweeps in (
+        ("sweeps: python -m bench run SWEEP", _sweeps()),
+        ("training sweeps: python -m bench train SWEEP", _training_sweeps()),
+    ):
+        table = make_table(heading, "sweep", "what it shows", wrap=("what it shows",))
+        for sweep in sweeps:
+            table.add_row(sweep["name"], sweep["title"])
+        console.print(table)

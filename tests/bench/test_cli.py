@@ -54,6 +54,9 @@ def store(tmp_path: Path) -> Path:
         (["export", "--store", "nowhere.sqlite"], "there is no such file"),
         (["export", "--format", "xml"], "'xml' is not one of 'csv', 'parquet', 'json'"),
         (["run", "quik"], "no sweep called 'quik'"),
+        (["run", "train_quick"], "`python -m bench train train_quick` makes them"),
+        (["train", "quick"], "no table [train]: `python -m bench run quick` measures it"),
+        (["train", "train_quik"], "no sweep called 'train_quik'; did you mean 'train_quick'"),
         (["run", "smoke", "--jobs", "0"], "0 is not in the range"),
     ],
 )
@@ -142,6 +145,7 @@ def test_list_as_json_has_every_fact(capfd):
     )
     assert {"mlp", "ridge"} <= {model["name"] for model in listed["models"]}
     assert {"smoke", "quick"} <= {sweep["name"] for sweep in listed["sweeps"]}
+    assert {"train_quick", "train_digits"} <= {sweep["name"] for sweep in listed["training_sweeps"]}
 
 
 def test_costs_are_listed_and_in_the_json(capfd):

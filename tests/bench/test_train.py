@@ -257,3 +257,27 @@ def test_shipped_training_sweeps_expand_seed_by_seed():
 
 def test_optimisers_are_torchs_by_name():
     assert {"Adam", "AdamW", "SGD", "RMSprop"} <= set(optimiser.names()) and "LBFGS" not in optimiser.names()
+
+
+def test_a_budget_in_seconds_is_spent_in_steps_alone_and_the_same_for_all(monkeypatch):
+    """A clock that a step moves by its own estimator's seconds, and an evaluation by a thousand."""
+    now = [0.0]
+    monkeypatch.setattr("bench.train.trainer.time.perf_counter", lambda: now[0])
+    problems.prepare(SPEC)
+    spent = {}
+    for training, step_s in ((EXACT, 0.25), (SLICED, 0.125)):
+        trainer = Trainer(replace(training, steps=None, seconds=3.0))
+
+        def step(step_s=step_s):
+            now[0] += step_s
+            return 0.0
+
+        monkeypatch.setattr(trainer, "_step", step)
+        marks = []
+        for _ in range(5):
+            assert trainer.advance() == ""
+            now[0] += 1000.0
+            marks.append((trainer.train_s, trainer.steps))
+        spent[training.point.estimator] = marks
+    assert spent["sm_exact"] == [(0.0, 0), (0.75, 3), (1.5, 6), (2.25, 9), (3.0, 12)]
+    assert spent["ssm"] == [(0.0, 0), (0.75, 6), (1.5, 12), (2.25, 18), (3.0, 24)]
