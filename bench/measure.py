@@ -29,7 +29,8 @@ REFERENCE_TIMEOUT_S = 1800.0
 DEFAULT_TIMEOUT_S = 60.0
 PREDICTION_TOLERANCE = 0.1
 KEPT_BELOW_BYTES = 2**27
-PREDICTION_TIMEOUT_S = 3.0  # tracing costs some 70 µs an operation, and loops over D have a hundred thousand
+PREDICTION_S = 3.0  # of the processor: tracing costs some 70 µs an operation, and loops over D have a hundred thousand
+PREDICTION_TIMEOUT_S = 30.0  # of the wall, for a step that waits or loops without an operation
 
 Row = dict[str, Any]
 
@@ -216,16 +217,20 @@ class Bench:
         return Alone(point, row, worker if stays else None)
 
     def prediction(self, point: Point) -> tuple[Prediction | None, str]:
-        """The step on fake tensors, on the CPU whatever the point's device; or why there is no prediction."""
+        """The step on fake tensors, on the CPU whatever the point's device; or why there is no prediction.
+
+        Its limits are for the tracing alone: the worker's rehearsal, and opening the point, are not of it.
+        """
         worker = self._launcher("cpu").start(self.limits.memory_bytes)
-        request = {"do": "predict", "cuda": point.device.startswith("cuda")}
+        request = {"do": "predict", "cuda": point.device.startswith("cuda"), "limit_s": PREDICTION_S}
         try:
-            answer = worker.ask({**request, **self._opening(replace(point, device="cpu"))}, PREDICTION_TIMEOUT_S)
+            self.open(worker, replace(point, device="cpu"))
+            answer = worker.ask(request, PREDICTION_TIMEOUT_S)
             if answer.pop("outcome") != "ok":
                 return None, answer["reason"]
             return Prediction(**answer), ""
-        except Ended as ended:
-            return None, ended.reason
+        except (Failed, Ended) as failure:
+            return None, failure.reason
         finally:
             worker.close()
 

@@ -243,9 +243,8 @@ class _Desk:
         return {"outcome": "ok", "label": found.label, "route": found.route}
 
     def predict(self, request: dict[str, Any]) -> dict[str, Any]:
-        self.open(request)
         try:
-            predicted = prediction.predict(self.subject, lambda: generator(0), request["cuda"])
+            predicted = prediction.predict(self.subject, lambda: generator(0), request["cuda"], request["limit_s"])
         except prediction.Unpredictable as error:
             return {"outcome": "unsupported", "reason": str(error)[:500]}
         return {"outcome": "ok", **asdict(predicted)}

@@ -7,6 +7,8 @@ runs. Where control flow depends on data there is no prediction, and the reason 
 
 from __future__ import annotations
 
+import math
+import time
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -53,11 +55,15 @@ class Prediction:
 
 
 class Tracking(TorchDispatchMode):
-    """Follows every storage from the operation that makes it until it is released, and adds up the work."""
+    """Follows every storage from the operation that makes it until it is released, and adds up the work.
 
-    def __init__(self, block_bytes: int) -> None:
+    Its clock is the processor's, from its making: what else runs, and what was done before, does not count.
+    """
+
+    def __init__(self, block_bytes: int, limit_s: float = math.inf) -> None:
         super().__init__()
         self.block_bytes = block_bytes
+        self.limit_s, self.until_s = limit_s, time.process_time() + limit_s
         self.held = self.peak = 0
         self.flops = self.moved = self.operations = 0
         self._known: dict[int, weakref.ref[Any]] = {}
@@ -69,6 +75,8 @@ class Tracking(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
+        if time.process_time() > self.until_s:
+            raise Unpredictable(f"tracing takes more than {self.limit_s:g} s of the processor")
         out = func(*args, **kwargs)
         if func is torch.ops.prim.device.default:  # fake tensors are asked for their device before every operation
             return out
@@ -99,21 +107,24 @@ class Tracking(TorchDispatchMode):
         self._known[handle] = weakref.ref(storage, released)
 
 
-def predict(subject: Subject, make_generator: Callable[[], torch.Generator], cuda: bool = False) -> Prediction:
+def predict(
+    subject: Subject, make_generator: Callable[[], torch.Generator], cuda: bool = False, limit_s: float = math.inf
+) -> Prediction:
     """One step of a subject, predicted.
 
     Args:
         subject: the estimator on a problem on the CPU; its model is changed, so this needs a process of its own.
         make_generator: makes a generator for the probes.
         cuda: model the block rounding of CUDA's caching allocator.
+        limit_s: what the step's tracing may take, seconds of the processor.
 
     Raises:
-        Unpredictable: control flow depends on data, or an operation has no fake version.
+        Unpredictable: control flow depends on data, an operation has no fake version, or tracing takes too long.
     """
     mode = FakeTensorMode()
     problem = _fake(subject.problem, mode)
     with mode:
-        tracking = Tracking(CUDA_BLOCK_BYTES if cuda else 1)
+        tracking = Tracking(CUDA_BLOCK_BYTES if cuda else 1, limit_s)
         for tensor in (problem.x, problem.v, *problem.parameters, *problem.model.buffers()):
             tracking.ignore(tensor)
         try:
