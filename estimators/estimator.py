@@ -20,7 +20,7 @@ TARGETS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {  # the first is the default
         "directional": ("exact", "smoothed", "none"),
         "laplacian": ("exact", "smoothed", "none"),
-        "score_matching": ("sm", "dsm", "csm", "smoothed", "mle", "none"),
+        "score_matching": ("sm", "dsm", "csm", "smoothed", "mle", "residual", "none"),
         "log_likelihood": ("mle", "none"),
     }
 )

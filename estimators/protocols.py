@@ -10,6 +10,8 @@
                       ``conditional_score(context, x) -> (B, D)``
 ``equilibrium``       ``initial(x) -> z``, ``layer(z, x) -> z``, ``head(z, x) -> (B,)``
 ``flow``              ``log_density(x, constant_log_dets=True) -> (B,)``; without them, up to a constant in x
+``residual``          ``residual(x, laplacian) -> (B, R)``, what an equation leaves over; affine in what
+                      ``laplacian(f, x) -> (B,)``, which the estimator hands it, returns for an f of (B, D) to (B,)
 ===================== ============================================================================================
 
 Layers are told by what they are. Affine: ``nn.Linear``, or a module whose attribute ``jacobian`` is a tensor, (out,
@@ -33,12 +35,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-NEEDS = ("function", "score", "layers", "conditional_scores", "equilibrium", "flow")
+NEEDS = ("function", "score", "layers", "conditional_scores", "equilibrium", "flow", "residual")
 
 _METHODS = {
     "conditional_scores": ("context", "conditional_score"),
     "equilibrium": ("initial", "layer", "head"),
     "flow": ("log_density",),
+    "residual": ("residual",),
 }
 
 

@@ -12,10 +12,17 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-import estimators
-from bench.problems.implicit_encoder import LinearEncoder, encoder, entropy_surrogate
+from bench.problems.implicit_encoder import (
+    ROWS,
+    STEPS,
+    Field,
+    LinearEncoder,
+    encoder,
+    entropy_surrogate,
+    learn_score,
+)
 
 OBJECTIVES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("sm_exact", {}),
@@ -24,36 +31,13 @@ OBJECTIVES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("dsm", {"sigma": 0.1}),
     ("dsm", {"sigma": 0.5}),
 )
-FRESH, WIDTH = 200_000, 64
-
-
-class Field(nn.Module):
-    """A score network of two hidden layers beside a linear map."""
-
-    def __init__(self, codes: int, seed: int) -> None:
-        super().__init__()
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
-            self.linear = nn.Linear(codes, codes)
-            self.network = nn.Sequential(nn.Linear(codes, WIDTH), nn.Softplus(), nn.Linear(WIDTH, codes))
-
-    def score(self, z: Tensor) -> Tensor:
-        """(B, K) to (B, K)."""
-        return self.linear(z) + self.network(z)
+FRESH = 200_000
 
 
 def learned(encode: LinearEncoder, name: str, options: dict[str, Any], seed: int, steps: int, batch: int) -> Field:
-    """A score network after so many steps of Adam, each on fresh codes."""
-    field, generator = Field(len(encode.noise), seed), torch.Generator().manual_seed(seed)
-    optimiser = torch.optim.Adam(field.parameters(), 1e-2)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
-    for _ in range(steps):
-        with torch.no_grad():
-            z = encode.draw(batch, generator).float()
-        optimiser.zero_grad()
-        estimators.get(name)(field, z, generator=generator, **options).mean().backward()
-        optimiser.step()
-        schedule.step()
+    """A score network after so many steps, each on fresh codes."""
+    field = Field(len(encode.noise), seed)
+    learn_score(field, encode, name, options, seed, steps, batch)
     return field.double()
 
 
@@ -70,8 +54,8 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--codes", type=int, default=8)
-    parser.add_argument("--steps", type=int, default=500)
-    parser.add_argument("--batch", type=int, default=256)
+    parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument("--batch", type=int, default=ROWS)
     parser.add_argument("--seeds", type=int, default=3)
     options = parser.parse_args()
     torch.set_num_threads(1)

@@ -25,7 +25,7 @@ from bench.references import Reference
 from bench.statistics.blocks import BlockSums
 
 BUILT_IN = "estimators"
-SAME_CONSTANT = ("exact", "sm", "csm", "mle", "smoothed")
+SAME_CONSTANT = ("exact", "sm", "csm", "mle", "smoothed", "residual")
 PAIRED_MUST_BE_BELOW = 0.2  # of either's standard deviation, else the difference cancels nothing
 MANY_PARAMETERS = 1_000_000  # beyond this, half the blocks: they are float64 vectors of that length
 ROUNDING_DRAWS = 4

@@ -17,7 +17,9 @@ from bench.problems import pixel_flow as _pixel_flow  # noqa: F401
 from bench.problems import quadratic as _quadratic  # noqa: F401
 from bench.problems import ridge as _ridge  # noqa: F401
 from bench.problems import score_mlp as _score_mlp  # noqa: F401
+from bench.problems import score_pinn as _score_pinn  # noqa: F401
 from bench.problems import sine_product as _sine_product  # noqa: F401
+from bench.problems import trace_gradient as _trace_gradient  # noqa: F401
 from bench.problems.build import STAGES as STAGES
 from bench.problems.build import build as build
 from bench.problems.build import canonical as canonical

@@ -47,7 +47,9 @@ def check(spec: ProblemSpec) -> None:
     if spec.stage not in STAGES:
         raise ValueError(f"stage has to be one of {', '.join(STAGES)}; got {spec.stage!r}")
     if model.dims is not None and spec.dim not in model.dims:
-        allowed = " or ".join(map(str, model.dims)) if len(model.dims) < 12 else f"{model.dims[0]}…{model.dims[-1]}"
+        apart = isinstance(model.dims, range) and model.dims.step > 1
+        many = ", ".join(map(str, model.dims[: 1 + apart])) + f"…{model.dims[-1]}"
+        allowed = " or ".join(map(str, model.dims)) if len(model.dims) < 12 else many
         raise ValueError(f"model {spec.model!r} has dim {allowed}; got {spec.dim}")
     if model.data is not None and spec.data not in model.data:
         raise ValueError(f"model {spec.model!r} has data {' or '.join(model.data)}; got {spec.data!r}")

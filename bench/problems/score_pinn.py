@@ -1,8 +1,11 @@
-"""An order-3 workload: fitting the score of a diffusion by its evolution equation needs the gradient of a trace.
+"""`score_pinn`: fitting the score of a diffusion by its evolution equation, which needs the gradient of a trace.
 
 For dx = f dt + g dW the log-density obeys ∂_t log p = 𝓛[s] with 𝓛[s] = ½g²(tr ∇s + ‖s‖²) − f·s − ∇·f, and so its score
 ∂_t s = ∇𝓛[s]. With s = ∇q of a network q(x, t), ∇ tr ∇s is a third derivative, of which any estimator of Laplacians
-gives an estimate by one more reverse pass. It enters the residual linearly, and the squared residual not.
+gives an estimate by one more reverse pass. It enters the residual linearly, and the squared residual not. Score
+matching of the same network, at one time, is linear in the trace.
+
+The process is one of Ornstein and Uhlenbeck, whose densities are known: ``ornstein_uhlenbeck`` draws its rows.
 
 Source: Hu, Zhang, Karniadakis, Kawaguchi (2024), Score-Based Physics-Informed Neural Networks for High-Dimensional
 Fokker-Planck Equations; the two losses: Hu, Shi, Karniadakis, Kawaguchi (2024), Hutchinson Trace Estimation for
@@ -19,6 +22,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from bench.data.source import Source
+from bench.data.source import register as register_source
+from bench.exact.activations import ACTIVATIONS
+from bench.point import ProblemSpec
+from bench.problems.registry import register
+from bench.problems.training import descend
+
+TIME, NOISE = 0.4, 1.4
+SMOOTH = tuple(name for name, activation in ACTIVATIONS.items() if activation.smooth)
 Laplacian = Callable[[Callable[[Tensor], Tensor], Tensor], Tensor]  # (f, x) → an estimate of Δf, (B,)
 
 
@@ -51,16 +63,18 @@ class OrnsteinUhlenbeck:
 class TimeEnergy(nn.Module):
     """q(x, t) = −½‖x‖² + network(x, t): a log-density up to a constant at each time."""
 
-    def __init__(self, dim: int, width: int, generator: torch.Generator) -> None:
+    def __init__(
+        self, dim: int, width: int, generator: torch.Generator, depth: int = 2, activation: str = "tanh"
+    ) -> None:
         super().__init__()
-        sizes = (dim + 1, width, width, 1)
+        sizes = (dim + 1, *[width] * depth, 1)
         layers: list[nn.Module] = []
         for inputs, outputs in itertools.pairwise(sizes):
             layer = nn.utils.skip_init(nn.Linear, inputs, outputs, dtype=torch.float64)
             with torch.no_grad():
                 layer.weight.normal_(0.0, 1.5 / math.sqrt(inputs), generator=generator)
                 layer.bias.normal_(0.0, 0.5, generator=generator)
-            layers += [layer, nn.Tanh()]
+            layers += [layer, ACTIVATIONS[activation].module()]
         self.network = nn.Sequential(*layers[:-1])
 
     def log_density(self, x: Tensor, t: Tensor) -> Tensor:
@@ -79,7 +93,7 @@ def residual(model: Any, process: OrnsteinUhlenbeck, x: Tensor, t: Tensor, lapla
         t: the time, a scalar.
         laplacian: (f, x) → (B,), exact or random, differentiable in x.
     """
-    x, t = x.detach().requires_grad_(True), t.detach().requires_grad_(True)
+    x, t = x if x.requires_grad else x.detach().requires_grad_(True), t.detach().requires_grad_(True)
 
     def at_t(points: Tensor) -> Tensor:
         return model.log_density(points, t.detach())
@@ -112,3 +126,75 @@ def probe_variance(model: Any, process: OrnsteinUhlenbeck, x: Tensor, t: Tensor,
     third = torch.func.vmap(torch.func.jacfwd(torch.func.jacfwd(torch.func.grad(row))))(x.detach())
     off_diagonal = 1.0 - torch.eye(x.shape[1], dtype=x.dtype)
     return (0.5 * process.noise**2) ** 2 * (2 / probes) * (third.square().sum(-1) * off_diagonal).sum((-2, -1))
+
+
+def process(dim: int) -> OrnsteinUhlenbeck:
+    """The one that problems are about: rates from ½ to 2, g = 1.4, from N(1, diag(2 … ½))."""
+    rates = torch.linspace(0.5, 2.0, dim, dtype=torch.float64)
+    return OrnsteinUhlenbeck(rates, NOISE, torch.ones_like(rates), rates.flip(0))
+
+
+class ScorePinn(TimeEnergy):
+    """q(x, t) at t = 0.4, and the residual of its score in the evolution equation there."""
+
+    rates: Tensor
+    time: Tensor
+
+    def __init__(self, spec: ProblemSpec, generator: torch.Generator) -> None:
+        super().__init__(spec.dim, spec.width, generator, spec.depth, spec.activation)
+        self.register_buffer("rates", process(spec.dim).rates)
+        self.register_buffer("time", torch.tensor(TIME, dtype=torch.float64))
+
+    def log_density(self, x: Tensor, t: Tensor | None = None) -> Tensor:
+        """(B, D) to (B,), at t or at the problem's time."""
+        return super().log_density(x, self.time if t is None else t)
+
+    def residual(self, x: Tensor, laplacian: Laplacian) -> Tensor:
+        """r, (B, D)."""
+        unread = torch.ones_like(self.rates)  # mean and variance at time zero: the equation does not know them
+        return residual(self, OrnsteinUhlenbeck(self.rates, NOISE, unread, unread), x, self.time, laplacian)
+
+    def learn(self, rows: Tensor) -> list[float]:
+        """Steps on the exact squared residual."""
+
+        def objective(points: Tensor) -> tuple[Tensor, list[Tensor]]:
+            return squared_residual(self, points, every_second_derivative)
+
+        return descend(self, rows, objective)
+
+
+def every_second_derivative(f: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """Δf, (B,), one reverse pass after the other, their graphs kept."""
+    (first,) = torch.autograd.grad(f(x).sum(), x, create_graph=True)
+    total = torch.zeros_like(x[:, 0])
+    for i in range(x.shape[1]):
+        (second,) = torch.autograd.grad(first[:, i].sum(), x, create_graph=True)
+        total = total + second[:, i]
+    return total
+
+
+def squared_residual(model: Any, x: Tensor, laplacian: Laplacian) -> tuple[Tensor, list[Tensor]]:
+    """½‖r‖² at the rows, (B,), and the gradient of its mean."""
+    value = squared(model.residual(x, laplacian))
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    keep: dict[str, Any] = {"allow_unused": True, "materialize_grads": True}  # the last bias has no part in it
+    return value.detach(), list(torch.autograd.grad(value.mean(), parameters, **keep))
+
+
+@register(
+    "score_pinn",
+    quantities=("directional", "laplacian", "score_matching"),
+    needs=("function", "score", "residual"),
+    reads=("depth", "width", "activation"),
+    activations=SMOOTH,
+)
+def build_score_pinn(spec: ProblemSpec, rows: Tensor, generator: torch.Generator) -> nn.Module:
+    """q(x, t) of ``depth`` hidden layers of ``width`` units beside −½‖x‖², at the time 0.4."""
+    return ScorePinn(spec, generator)
+
+
+def _draw(dim: int, batch: int, generator: torch.Generator) -> Tensor:
+    return process(dim).draw(batch, torch.tensor(TIME, dtype=torch.float64), generator)
+
+
+register_source(Source("ornstein_uhlenbeck", draw=_draw))

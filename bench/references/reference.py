@@ -22,13 +22,23 @@ from bench.references.dsm import DSM
 from bench.references.exact import EXACT, NONE
 from bench.references.mle import MLE
 from bench.references.recipe import Recipe
+from bench.references.residual import RESIDUAL
 from bench.references.smoothed import SMOOTHED
 from estimators.estimator import QUANTITIES, TARGETS
 
 REFERENCE_VERSION = 2
 GROUPS = 16
 RECIPES: Mapping[str, Recipe] = MappingProxyType(
-    {"exact": EXACT, "sm": EXACT, "dsm": DSM, "csm": CSM, "smoothed": SMOOTHED, "mle": MLE, "none": NONE}
+    {
+        "exact": EXACT,
+        "sm": EXACT,
+        "dsm": DSM,
+        "csm": CSM,
+        "smoothed": SMOOTHED,
+        "mle": MLE,
+        "residual": RESIDUAL,
+        "none": NONE,
+    }
 )
 _NUMBERS = ("minibatch_std", "error", "noise")
 

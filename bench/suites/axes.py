@@ -40,6 +40,9 @@ ESTIMATORS: dict[str, tuple[str, ...]] = {
         "deq_phantom",
         "deq_unrolled",
         "deq_phantom_ssm",
+        "pinn_exact",
+        "pinn_squared",
+        "pinn_two_halves",
     ),
     "laplacian": (
         "hessian_trace",
@@ -77,7 +80,12 @@ ESTIMATORS: dict[str, tuple[str, ...]] = {
 
 # The model family that offers what an estimator needs, measured at the smallest size of the preset alone, since these
 # families are dear; all others are measured on an energy.
-MODELS: dict[str, str] = {"conditional_scores": "made", "equilibrium": "deq", "flow": "glow_fc"}
+MODELS: dict[str, str] = {
+    "conditional_scores": "made",
+    "equilibrium": "deq",
+    "flow": "glow_fc",
+    "residual": "score_pinn",
+}
 MODEL = "mlp"
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -143,6 +145,21 @@ class Flow(nn.Module):
         return log_density
 
 
+class Evolution(TanhNet):
+    """A log-density q with the residual ∇(Δq + ½‖∇q‖²) − b of an evolution equation."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__(dim)
+        self.b = nn.Parameter(torch.arange(1.0, dim + 1) / dim)
+
+    def residual(self, x: Tensor, laplacian: Callable[[Callable[[Tensor], Tensor], Tensor], Tensor]) -> Tensor:
+        """(B, D) to (B, D)."""
+        x = x if x.requires_grad else x.detach().requires_grad_(True)
+        (s,) = torch.autograd.grad(self.log_density(x).sum(), x, create_graph=True)
+        operator = laplacian(self.log_density, x) + 0.5 * s.square().sum(-1)
+        return torch.autograd.grad(operator.sum(), x, create_graph=True)[0] - self.b
+
+
 MODELS: dict[str, tuple[type[nn.Module], ...]] = {
     "function": (SoftplusNet, TanhNet, Quadratic),
     "score": (SoftplusNet, Quadratic, VectorField),
@@ -150,6 +167,7 @@ MODELS: dict[str, tuple[type[nn.Module], ...]] = {
     "conditional_scores": (Conditionals,),
     "equilibrium": (Equilibrium,),
     "flow": (Flow,),
+    "residual": (Evolution,),
 }
 
 

@@ -29,6 +29,8 @@ def reference(subject: Subject, case: Case) -> Tensor:
         exact = lambda points: -model.log_density(points)  # noqa: E731
     elif est.target == "csm":
         exact = lambda points: composite_score_matching(model, points)  # noqa: E731
+    elif est.target == "residual":
+        exact = lambda points: 0.5 * model.residual(points, second_derivatives).square().sum(-1)  # noqa: E731
     else:
         exact = lambda points: score_matching(score_of(model), points)  # noqa: E731
     if est.target in ("none", "mle") and est.quantity == "score_matching":
@@ -59,9 +61,13 @@ def laplacian(f: Callable[[Tensor], Tensor], x: Tensor, order: int) -> Tensor:
     x = x.detach().requires_grad_(True)
     y = f(x)
     for _ in range(order // 2):
-        g = _gradient(y, x)
-        y = sum((_gradient(g[:, i], x)[:, i] for i in range(x.shape[1])), torch.zeros_like(x[:, 0]))
+        y = _trace(y, x)
     return y
+
+
+def second_derivatives(f: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """Δf, differentiable in the points x as well."""
+    return _trace(f(x), x)
 
 
 def score_of(model: Any) -> Callable[[Tensor], Tensor]:
@@ -101,6 +107,11 @@ def gauss_hermite(count: int) -> tuple[Tensor, Tensor]:
     off = torch.tensor([math.sqrt(k) for k in range(1, count)], dtype=torch.float64)
     nodes, vectors = torch.linalg.eigh(torch.diag(off, 1) + torch.diag(off, -1))
     return nodes, vectors[0] ** 2
+
+
+def _trace(y: Tensor, x: Tensor) -> Tensor:
+    g = _gradient(y, x)
+    return sum((_gradient(g[:, i], x)[:, i] for i in range(x.shape[1])), torch.zeros_like(x[:, 0]))
 
 
 def _gradient(y: Tensor, x: Tensor) -> Tensor:

@@ -6,7 +6,9 @@ import pytest
 import torch
 
 import estimators
-from bench import data
+from bench import data, problems, references
+from bench.point import ProblemSpec
+from bench.problems import implicit_encoder
 from bench.problems.implicit_encoder import encoder, entropy_surrogate
 
 CODES, ROWS = 3, 100_000
@@ -75,3 +77,58 @@ def test_codes_are_a_data_source_with_the_encoders_covariance():
     covariance = encoder(CODES).covariance.detach()
     bound = 6 * math.sqrt(2) * float(covariance.abs().max()) / 256
     assert (z.T @ z / len(z) - covariance).abs().max() < bound
+
+
+# As problems, through `mle`
+
+
+@pytest.fixture
+def few_steps(tmp_path, monkeypatch):
+    monkeypatch.setenv("ESTIMATOR_BENCH_CACHE", str(tmp_path))
+    monkeypatch.setattr(implicit_encoder, "STEPS", 150)
+
+
+def row(model, stage, batch=256):
+    """Relative bias of the entropy gradient, and the reference."""
+    spec = ProblemSpec(model=model, data="gaussian", dim=5 * CODES, batch=batch, stage=stage)
+    problems.prepare(spec)
+    problem, reference = problems.build(spec), references.compute(spec, "log_likelihood")
+    value = estimators.get("mle")(problem.model, problem.x)
+    assert len(problem.parameters) == 2  # of the encoder, not of the score network
+    found = torch.cat([g.flatten() for g in torch.autograd.grad(value.mean(), problem.parameters)])
+    return float((found - reference.gradient).norm() / reference.gradient.norm()), reference
+
+
+@pytest.mark.parametrize("route", ["closed_form", "reverse"])
+def test_the_reference_is_the_entropy_gradient_up_to_the_rows_own_chance(few_steps, encode, route):
+    """65 536 rows: √((D + K)/n) = 1.5 % of it, and a mean value of K within five standard errors; seeds are fixed."""
+    rows = 65_536
+    spec = ProblemSpec(model="encoder_ssm_vr", data="gaussian", dim=5 * CODES, batch=rows)
+    reference = references.compute(spec, "log_likelihood", route=route)
+    exact = gradient(encode.entropy(), encode)
+    assert (reference.gradient - exact).norm() < 0.03 * exact.norm()
+    assert abs(float(reference.value.mean()) - CODES) < 5 * (2 * CODES / rows) ** 0.5
+
+
+def test_the_true_score_has_no_bias_and_one_that_has_learned_little_has_much(few_steps):
+    assert row("encoder", "init")[0] < 1e-12
+    before, _ = row("encoder_ssm_vr", "init")
+    learned, _ = row("encoder_ssm_vr", "trained")
+    assert before > 0.5 and 1e-4 < learned < 0.1
+
+
+def test_denoising_at_a_larger_noise_learns_the_score_of_wider_codes(few_steps):
+    """s = −(S + σ²I)⁻¹z, by which the gradient is too small: at σ = 0.5 by tens of per cent."""
+    high, reference = row("encoder_dsm_high", "trained")
+    encode = encoder(CODES)
+    x = problems.build(ProblemSpec(model="encoder", data="gaussian", dim=5 * CODES, batch=256)).x
+    inputs = encode.weight.shape[1]
+    wide = torch.linalg.inv(encode.covariance + 0.25 * torch.eye(CODES).double()).detach()
+    found = gradient(entropy_surrogate(encode(x[:, :inputs], x[:, inputs:]), lambda z: -z @ wide).mean(), encode)
+    predicted = float((found - reference.gradient).norm() / reference.gradient.norm())
+    assert high == pytest.approx(predicted, rel=0.15) and high > 0.2
+
+
+def test_dimensions_are_those_of_whole_codes():
+    with pytest.raises(ValueError, match="model 'encoder' has dim 5, 10…1000; got 12"):
+        problems.check(ProblemSpec(model="encoder", data="gaussian", dim=12))
