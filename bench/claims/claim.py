@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from bench.claims.papers import Paper
     from bench.claims.rows import Rows
     from bench.point import Point
+    from bench.train.training import Training
 
 Word = Literal[
     "reproduced", "reproduced in part", "not reproduced", "undecided", "not measured yet", "cannot be tested here"
@@ -143,7 +144,7 @@ def unmeasured(word: Word, why: str) -> Verdict:
     return Verdict(word, None, None, None, "", why)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Claim:
     """What a paper says, and how it is held against measurement.
 
@@ -155,8 +156,9 @@ class Claim:
         known: whether its figure was read in the paper, or is recalled and has to be checked before it is cited.
         measures: what is measured here, one sentence.
         rule: what makes it reproduced, in part or not, one sentence with the limits.
+        judge: the rows of its points, and in `Rows.runs` its training runs → the verdict.
         points: the points it needs, ordinary ones of any sweep.
-        judge: their rows → the verdict.
+        runs: the training runs it needs, ordinary ones of any training sweep.
         name: the file's name, given by the ledger.
         subject: the folder's name, given by the ledger.
     """
@@ -168,12 +170,8 @@ class Claim:
     known: Known
     measures: str
     rule: str
-    points: Callable[[], list[Point]]
     judge: Callable[[Rows], Verdict]
+    points: Callable[[], list[Point]] = list
+    runs: Callable[[], list[Training]] = list
     name: str = ""
     subject: str = ""
-
-
-def nothing() -> list[Point]:
-    """The points of a claim that needs none."""
-    return []

@@ -1,4 +1,4 @@
-"""The ledger: all claims, found by their files; the points they need; and the verdict on each from a store's rows."""
+"""The ledger: all claims, found by their files; the points and training runs they need; and the verdict on each."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.claims.claim import Claim, Verdict, unmeasured
-from bench.claims.errors import ClaimError
-from bench.claims.rows import NotMeasured, Rows
+from bench.claims.errors import ClaimError, NotMeasured
+from bench.claims.rows import Rows
+from bench.claims.runs import Run, Runs
 from bench.columns import COLUMNS
 from bench.point import Point
+from bench.train.training import Training
 
 if TYPE_CHECKING:
     from bench.store import Store
@@ -28,11 +30,12 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Entry:
-    """A line of the ledger: a claim, the verdict on it, how many points it rests on, and the seconds they took."""
+    """A line of the ledger: a claim, the verdict on it, what it rests on, and the seconds that took."""
 
     claim: Claim
     verdict: Verdict
     points: tuple[Point, ...]
+    runs: tuple[Training, ...]
     seconds: float
 
     def as_dict(self) -> dict[str, Any]:
@@ -66,6 +69,7 @@ class Entry:
                 for f in v.findings
             ],
             "points": [point.label for point in self.points],
+            "runs": [training.label for training in self.runs],
             "duration_s": round(self.seconds, 1),
         }
 
@@ -102,46 +106,72 @@ def points_of(asked: Iterable[Claim]) -> list[Point]:
     return list(found.values())
 
 
+def runs_of(asked: Iterable[Claim]) -> list[Training]:
+    """The training runs that claims need, each once: seeds outermost, so that a drift hits all alike."""
+    found = {training.to_json(): training for claim in asked for training in claim.runs()}
+    return sorted(found.values(), key=lambda training: training.point.problem.seed)
+
+
 def entries_of_store(asked: Sequence[Claim], store: Store) -> list[Entry]:
-    """The ledger from the rows that were measured with what is here now: by their keys."""
+    """The ledger from what was measured with what is here now: by the keys of points and runs."""
     from bench import runner
+    from bench.train import runner as training_runner
 
-    return [
-        _entry(claim, {p.to_json(): row for p in claim.points() if (row := store.get(runner.key_of(p))) is not None})
-        for claim in asked
-    ]
+    entries = []
+    for claim in asked:
+        points, runs = claim.points(), claim.runs()
+        rows = {p.to_json(): row for p in points if (row := store.get(runner.key_of(p))) is not None}
+        keys = {training.to_json(): training_runner.key_of(training) for training in runs}
+        ended = {line: run for line, key in keys.items() if (run := store.training_run(key)) and run["finished"]}
+        made = {line: Run(run, tuple(store.training_points(run["key"]))) for line, run in ended.items()}
+        entries.append(_entry(claim, rows, made))
+    return entries
 
 
-def entries_of_rows(asked: Sequence[Claim], rows: Iterable[Row]) -> list[Entry]:
-    """The ledger from rows of anywhere: each claim's from the machine that has most of its points.
+def entries_of_rows(asked: Sequence[Claim], rows: Iterable[Row], runs: Iterable[Run] = ()) -> list[Entry]:
+    """The ledger from rows of anywhere: each claim's from the machine that has most of its points and runs.
 
     Args:
         asked: claims.
         rows: one for each identity and machine, as `bench.store.latest` gives them.
+        runs: the same of training runs.
     """
-    by_machine: dict[str, dict[tuple[Any, ...], Row]] = {}
+    by_machine: dict[str, tuple[dict[tuple[Any, ...], Row], dict[tuple[Any, ...], Run]]] = {}
     for row in rows:
-        by_machine.setdefault(str(row.get("machine")), {})[_identity(row)] = row
+        by_machine.setdefault(str(row.get("machine")), ({}, {}))[0][_identity(row)] = row
+    for run in runs:
+        by_machine.setdefault(str(run.row.get("machine")), ({}, {}))[1][_of_run(run.row)] = run
     entries = []
     for claim in asked:
-        wanted = {point.to_json(): _identity(point.identity()) for point in claim.points()}
-        found = [{line: held[at] for line, at in wanted.items() if at in held} for held in by_machine.values()]
-        entries.append(_entry(claim, max(found, key=len, default={})))
+        points = {point.to_json(): _identity(point.identity()) for point in claim.points()}
+        trainings = {training.to_json(): _of_run(training.identity()) for training in claim.runs()}
+        found = [(_held(points, theirs), _held(trainings, made)) for theirs, made in by_machine.values()]
+        entries.append(_entry(claim, *max(found, key=lambda both: len(both[0]) + len(both[1]), default=({}, {}))))
     return entries
+
+
+def _held(wanted: Mapping[str, tuple[Any, ...]], there: Mapping[tuple[Any, ...], Any]) -> dict[str, Any]:
+    return {line: there[at] for line, at in wanted.items() if at in there}
+
+
+def _of_run(row: Row) -> tuple[Any, ...]:
+    """What tells training runs apart: how and what is trained, the seed, and the estimator."""
+    return row.get("problem"), row.get("seed"), row.get("estimator"), _options(row)
+
+
+def _options(row: Row) -> str:
+    return json.dumps(dict(row.get("options") or {}), sort_keys=True, default=str)
 
 
 def _identity(row: Row) -> tuple[Any, ...]:
     """What tells points apart; whole numbers equal their floats, as frames hold them."""
-    return (
-        *(row.get(name) for name in IDENTITY),
-        json.dumps(dict(row.get("options") or {}), sort_keys=True, default=str),
-    )
+    return *(row.get(name) for name in IDENTITY), _options(row)
 
 
-def _entry(claim: Claim, rows: Mapping[str, Row]) -> Entry:
-    points, held = claim.points(), Rows(rows)
+def _entry(claim: Claim, rows: Mapping[str, Row], made: Mapping[str, Run]) -> Entry:
+    points, runs, held = claim.points(), claim.runs(), Rows(rows, Runs(made))
     try:
         verdict = claim.judge(held)
     except NotMeasured as missing:
         verdict = unmeasured("not measured yet", str(missing))
-    return Entry(claim, verdict, tuple(points), held.seconds(points))
+    return Entry(claim, verdict, tuple(points), tuple(runs), held.seconds(points) + held.runs.seconds(runs))

@@ -1,4 +1,4 @@
-"""What a rule reads from rows: ratios of times, bytes and operations, biases, noise and exponents, with intervals."""
+"""What a rule reads from rows of points: ratios of times, bytes and operations, biases, noise, exponents; intervals."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from scipy.stats import chi2
 from scipy.stats import f as fisher
 
 from bench.claims.claim import Figure
+from bench.claims.errors import NotMeasured
+from bench.claims.runs import Runs
 from bench.diff.medians import ratio_interval as ratio_of_medians
 from bench.point import Point
 from bench.rounds import ratios_to_anchor
@@ -26,16 +28,17 @@ def _to_anchor(row: Row) -> list[float]:
     return ratios_to_anchor(row) if isinstance(row.get("extra"), Mapping) else []
 
 
-class NotMeasured(Exception):
-    """A row that a rule needs is not there, or has no such number; the message says which and why."""
-
-
 class Rows:
-    """The rows of a claim's points."""
+    """The rows of a claim's points, and its training runs.
 
-    def __init__(self, rows: Mapping[str, Row]) -> None:
+    Attributes:
+        runs: the latter.
+    """
+
+    def __init__(self, rows: Mapping[str, Row], runs: Runs | None = None) -> None:
         """Rows by their points' `Point.to_json`."""
         self._rows = rows
+        self.runs = Runs({}) if runs is None else runs
 
     def __getitem__(self, point: Point) -> Row:
         """The row of a point.

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from bench.runner import Plan, Watcher
+    from bench.store import Store
+    from bench.train.runner import Plan as TrainingPlan
+    from bench.train.training import Training
 
 
 def bar() -> Progress:
@@ -67,3 +70,29 @@ class PointProgress:
     def _row(self, row: dict[str, Any]) -> None:
         if row["outcome"] != "skipped":
             self.progress.advance(self.task, 1 if row["key"] in self.solo_keys else 2)
+
+
+class TrainingProgress:
+    """A bar of evaluations with the time left on a terminal; a line a run elsewhere."""
+
+    def __init__(self, plan: TrainingPlan, store: Store) -> None:
+        done = sum(sum(1 for _ in store.training_points(name)) for name in plan.todo)
+        self.total = sum(training.marks + 1 for training in plan.todo.values()) - done
+        self.progress = bar()
+        self.last = ""
+
+    def __enter__(self) -> Any:
+        self.progress.start()
+        self.task = self.progress.add_task("starting", total=max(1, self.total))
+        return self._mark
+
+    def __exit__(self, *_: object) -> None:
+        self.progress.stop()
+
+    def _mark(self, training: Training, place: int) -> None:
+        from rich.markup import escape
+
+        self.progress.update(self.task, advance=1, description=escape(training.label))
+        if not self.progress.console.is_terminal and training.label != self.last:
+            click.echo(training.label, err=True)
+        self.last = training.label

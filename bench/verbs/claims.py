@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.verbs._progress import PointProgress
+from bench.verbs._progress import PointProgress, TrainingProgress
 
 if TYPE_CHECKING:
     from bench.claims import Claim, Entry
     from bench.store import Store
+
+TITLE = "The papers' claims"
+TRAINING_TIMEOUT_S = 1800.0
 
 
 @click.command("claims")
@@ -58,21 +61,28 @@ def claims(names: tuple[str, ...], store_path: Path | None, jobs: int | None, on
 
 def _measure(asked: list[Claim], store: Store, jobs: int | None) -> None:
     from bench import machine, runner
-    from bench.claims import points_of
+    from bench.claims import points_of, runs_of
     from bench.measure import Bench, Limits
+    from bench.train import runner as training_runner
 
-    points = points_of(asked)
-    plan = runner.plan(points, (), store)
-    there = f", {plan.present} are in {store.path} already" if plan.present else ""
-    click.echo(f"{len(asked)} claims, {len(plan)} points to measure{there}", err=True)
-    if not len(plan):
+    plan, trainings = runner.plan(points_of(asked), (), store), training_runner.plan(runs_of(asked), store)
+    present = plan.present + trainings.present
+    there = f", {present} are in {store.path} already" if present else ""
+    wanted = f"{len(plan)} points to measure" + (f" and {len(trainings.todo)} runs to train" if trainings.keys else "")
+    click.echo(f"{len(asked)} claims, {wanted}{there}", err=True)
+    if not len(plan) and not trainings.todo:
         return
     command = shlex.join(["python", "-m", "bench", *sys.argv[1:]])
-    seeds = {point.problem.seed for point in points}
-    store.begin_run("The papers' claims", command, json.dumps(machine.fingerprint()), machine.commit(), seeds)
+    seeds = {at.problem.seed for at in (*points_of(asked), *(training.point for training in runs_of(asked)))}
+    store.begin_run(TITLE, command, json.dumps(machine.fingerprint()), machine.commit(), seeds)
     try:
-        with PointProgress(plan) as watcher, Bench(Limits.of_this_machine()) as bench:
-            runner.run(plan, store, bench, jobs or runner.default_jobs(), watcher)
+        if len(plan):
+            with PointProgress(plan) as watcher, Bench(Limits.of_this_machine()) as bench:
+                runner.run(plan, store, bench, jobs or runner.default_jobs(), watcher)
+        if trainings.todo:
+            limits = Limits.of_this_machine(TRAINING_TIMEOUT_S)
+            with TrainingProgress(trainings, store) as on_mark, Bench(limits) as bench:
+                training_runner.run(trainings, store, bench, TITLE, on_mark)
     except KeyboardInterrupt:
         click.echo(f"\nstopped; everything measured is in {store.path}; the same command goes on from here", err=True)
         raise SystemExit(130) from None
@@ -83,14 +93,16 @@ def _list(asked: list[Claim], as_json: bool) -> None:
     from bench.verbs._table import table as make_table
 
     if as_json:
-        facts = [{"name": c.name, "subject": c.subject, "claim": c.says, "points": len(c.points())} for c in asked]
+        facts = [
+            {"name": c.name, "subject": c.subject, "claim": c.says, "points": len(c.points()), "runs": len(c.runs())}
+            for c in asked
+        ]
         click.echo(json.dumps(facts, indent=2, ensure_ascii=False))
         return
-    table = make_table("", "claim", "says", "points", right=("points",), wrap=("claim", "says"))
+    table = make_table("", "claim", "says", "points", "runs", right=("points", "runs"), wrap=("claim", "says"))
     for claim in asked:
-        table.add_row(
-            claim.name, f"{claim.says} {claim.paper.authors.split(',')[0]} {claim.paper.year}", str(len(claim.points()))
-        )
+        says = f"{claim.says} {claim.paper.authors.split(',')[0]} {claim.paper.year}"
+        table.add_row(claim.name, says, str(len(claim.points())), str(len(claim.runs())))
     make_console().print(table)
 
 
@@ -119,5 +131,8 @@ def _detail(entry: Entry) -> None:
     for finding in verdict.findings:
         held = {True: "holds", False: "does not hold", None: "undecided"}[finding.holds]
         console.print(f"  {finding.what}: {finding.figure}, asked: {finding.asked}: {held}")
-    console.print(f"Measured: {claim.measures} {len(entry.points)} points, {entry.seconds:.0f} s.")
+    rests = " and ".join(
+        f"{len(them)} {what}" for them, what in ((entry.points, "points"), (entry.runs, "training runs")) if them
+    )
+    console.print(f"Measured: {claim.measures} {rests or 'No points'}, {entry.seconds:.0f} s.")
     console.print(f"Rule: {claim.rule}")

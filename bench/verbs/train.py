@@ -7,11 +7,11 @@ import shlex
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from bench.verbs._progress import bar
+from bench.verbs._progress import TrainingProgress
 from bench.verbs.run import _outcomes
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from bench.store import Store
     from bench.train.runner import Plan
-    from bench.train.training import Training
 
 
 @click.command()
@@ -81,7 +80,7 @@ def train(
             store.begin_run(asked.title, command, json.dumps(machine.fingerprint()), machine.commit(), seeds)
             try:
                 with (
-                    _Progress(plan, store) as on_mark,
+                    TrainingProgress(plan, store) as on_mark,
                     Bench(Limits.of_this_machine(timeout_s, memory_gib), *files) as b,
                 ):
                     runner.run(plan, store, b, asked.title, on_mark)
@@ -92,32 +91,6 @@ def train(
                 )
                 raise SystemExit(130) from None
         _closing(store, plan, time.monotonic() - started)
-
-
-class _Progress:
-    """A bar of evaluations with the time left on a terminal; a line a run elsewhere."""
-
-    def __init__(self, plan: Plan, store: Store) -> None:
-        done = sum(sum(1 for _ in store.training_points(name)) for name in plan.todo)
-        self.total = sum(training.marks + 1 for training in plan.todo.values()) - done
-        self.progress = bar()
-        self.last = ""
-
-    def __enter__(self) -> Any:
-        self.progress.start()
-        self.task = self.progress.add_task("starting", total=max(1, self.total))
-        return self._mark
-
-    def __exit__(self, *_: object) -> None:
-        self.progress.stop()
-
-    def _mark(self, training: Training, place: int) -> None:
-        from rich.markup import escape
-
-        self.progress.update(self.task, advance=1, description=escape(training.label))
-        if not self.progress.console.is_terminal and training.label != self.last:
-            click.echo(training.label, err=True)
-        self.last = training.label
 
 
 def _closing(store: Store, plan: Plan, spent_s: float) -> None:

@@ -1,6 +1,6 @@
 """Whether noise-conditional score networks trained by finite differences make images as good."""
 
-from bench.claims.claim import Claim, Verdict, nothing, unmeasured
+from bench.claims.claim import Claim, Verdict, unmeasured
 from bench.claims.papers import FINITE_DIFFERENCE
 from bench.claims.rows import Rows
 
@@ -21,6 +21,6 @@ CLAIM = Claim(
     known="recalled",
     measures="FID of samples on CIFAR-10.",
     rule="None: nothing here can decide it.",
-    points=nothing,
+    points=list,
     judge=judge,
 )

@@ -1,6 +1,6 @@
 """Whether function values computed at once on a GPU make the order nearly free."""
 
-from bench.claims.claim import Claim, Verdict, nothing, unmeasured
+from bench.claims.claim import Claim, Verdict, unmeasured
 from bench.claims.papers import FINITE_DIFFERENCE
 from bench.claims.rows import Rows
 
@@ -22,6 +22,6 @@ CLAIM = Claim(
     known="recalled",
     measures="Step time of finite_difference against the order on a GPU with room for all evaluations.",
     rule="None: nothing here can decide it.",
-    points=nothing,
+    points=list,
     judge=judge,
 )
