@@ -6,12 +6,13 @@ import ast
 import hashlib
 import inspect
 import json
-from functools import cache
+from functools import cache, lru_cache
 from importlib.metadata import version
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from bench.point import Point, asdict_plain
+from bench.point import Point, ProblemSpec
 
 METHOD_VERSION = "5"
 """Version of the way of measuring: raised by hand when meters, workers or timing change what a number means.
@@ -37,18 +38,44 @@ def key(point: Point, estimator_source: str, machine: str) -> str:
     """
     if not isinstance(machine, str):
         raise TypeError(f"machine has to be the hardware class, a text; got {type(machine).__name__}")
-    from bench.problems.build import content as problem_content  # imports torch, which hashing a source does not need
+    shared = (estimator_source, _pair_source(point.estimator), problems_source(), _torch_version(), METHOD_VERSION)
+    before, between, after = _around(shared, machine, *_scalars(point))
+    line = f"{before}{_encode(dict(point.options))}{between}{_problem_line(point.problem)}{after}"
+    return hashlib.sha256(line.encode()).hexdigest()[:32]
 
-    content = {
-        "point": asdict_plain(point) | {"problem": {**problem_content(point.problem), "batch": point.problem.batch}},
-        "estimator_source": estimator_source,
-        "pair_source": _pair_source(point.estimator),
-        "problems_source": problems_source(),
-        "torch": _torch_version(),
-        "method": METHOD_VERSION,
-        "machine": machine,
-    }
-    return _hash(content)
+
+# A hundred thousand keys are a second's work: what many points share is written once, and spliced.
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+_OPTIONS, _PROBLEM = "\0options", "\0problem"  # marks where they go; no name or hash holds a NUL
+_SCALARS = tuple(name for name in Point.__dataclass_fields__ if name not in ("options", "problem"))
+_scalars = attrgetter(*_SCALARS)
+
+
+@lru_cache(256, typed=True)
+def _around(shared: tuple[str, ...], machine: str, *scalars: Any) -> tuple[str, str, str]:
+    """The JSON of everything that defines a point, cut where its options and its problem go."""
+    names = ("estimator_source", "pair_source", "problems_source", "torch", "method")
+    point = {**dict(zip(_SCALARS, scalars, strict=True)), "options": _OPTIONS, "problem": _PROBLEM}
+    line = _encode({**dict(zip(names, shared, strict=True)), "machine": machine, "point": point})
+    before, _, rest = line.partition(_encode(_OPTIONS))
+    between, _, after = rest.partition(_encode(_PROBLEM))
+    return before, between, after
+
+
+def _problem_line(spec: ProblemSpec) -> str:
+    from bench.data.source import DATA
+    from bench.problems.registry import MODELS  # imports torch, which hashing a source does not need
+
+    model = MODELS[spec.model]
+    return _written(spec, model.reads, model.source_hash, DATA[spec.data].source_hash)
+
+
+@lru_cache(64)
+def _written(spec: ProblemSpec, *registered: object) -> str:
+    """A problem's JSON; written again where its model or its data are registered anew."""
+    from bench.problems.build import content
+
+    return _encode({**content(spec), "batch": spec.batch})
 
 
 @cache
@@ -81,12 +108,17 @@ def estimator_source(name: str) -> str:
     import estimators
 
     estimator = estimators.get(name)
-    file = Path(inspect.unwrap(estimator.function).__code__.co_filename).resolve()
-    root = Path(estimators.__file__).resolve().parent
-    return _source_hash(file, root, is_plugin_file=estimator.origin == str(file))
+    return _source(inspect.unwrap(estimator.function).__code__.co_filename, estimator.origin)
 
 
 @cache
+def _source(file: str, origin: str) -> str:
+    import estimators
+
+    path = Path(file).resolve()
+    return _source_hash(path, Path(estimators.__file__).resolve().parent, is_plugin_file=origin == str(path))
+
+
 def _source_hash(path: Path, root: Path, is_plugin_file: bool = False) -> str:
     if path.is_relative_to(root):
         return _hash_of_files(import_closure(path, root), root)

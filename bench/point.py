@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
@@ -54,7 +54,7 @@ class Point:
             "estimator": self.estimator,
             "options": dict(self.options),
             "target": self.target,
-            **{k: v for k, v in asdict(self.problem).items() if k != "seed"},
+            **{k: v for k, v in plain(self.problem).items() if k != "seed"},
             "order": self.order,
             "probes": self.options.get("probes"),
             "dtype": self.dtype,
@@ -78,5 +78,9 @@ class Point:
 
 def asdict_plain(point: Point) -> dict[str, Any]:
     """The point as nested plain dictionaries."""
-    values = {name: getattr(point, name) for name in point.__dataclass_fields__}
-    return {**values, "problem": asdict(point.problem), "options": dict(point.options)}
+    return {**plain(point), "problem": plain(point.problem), "options": dict(point.options)}
+
+
+def plain(flat: Point | ProblemSpec) -> dict[str, Any]:
+    """The fields by name, without the copies that `dataclasses.asdict` makes."""
+    return {name: getattr(flat, name) for name in flat.__dataclass_fields__}

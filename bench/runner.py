@@ -47,6 +47,7 @@ class Plan:
     solo_done: dict[str, Row] = field(default_factory=dict)
     skips: dict[str, tuple[Point, str]] = field(default_factory=dict)
     retried: set[str] = field(default_factory=set)
+    keys: set[str] = field(default_factory=set)  # of all points and skips, those in the store among them
     present: int = 0
 
     def __len__(self) -> int:
@@ -61,6 +62,7 @@ def plan(points: Iterable[Point], skips: Iterable[tuple[Point, str]], store: Sto
     found = Plan()
     for point in points:
         name = key_of(point)
+        found.keys.add(name)
         if name in finished and name not in retried:
             found.present += 1
             continue
@@ -70,7 +72,8 @@ def plan(points: Iterable[Point], skips: Iterable[tuple[Point, str]], store: Sto
         elif name in unfinished and unfinished[name]["outcome"] == "ok":
             found.solo_done[name] = unfinished[name]
     for point, reason in skips:
-        if (name := key_of(point)) not in finished:
+        found.keys.add(name := key_of(point))
+        if name not in finished:
             found.skips[name] = (point, reason)
     return found
 

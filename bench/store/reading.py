@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from bench.store.values import TYPES, decode
 if TYPE_CHECKING:
     import pandas as pd
 
+ENDING = ("key", "outcome", "reason", "estimator", "dim", "depth", "order")
 NAMES = ", ".join(f'"{name}"' for name in TYPES)
 _PAGE = 5000  # rows read at once
 
@@ -51,6 +52,10 @@ class Reader:
         """All rows in the order they were first written, as Python values; memory does not grow with their number."""
         return self._where("finished = 1" if finished_only else "1")
 
+    def endings(self) -> Iterator[dict[str, Any]]:
+        """How each finished row ended, and the little that names it; its measurements are not decoded."""
+        return self._where("finished = 1", ENDING)
+
     def matching(self, at: Mapping[str, str | int]) -> list[dict[str, Any]]:
         """The finished rows whose columns have these values; only they are decoded."""
         unknown = set(at) - set(TYPES)
@@ -63,7 +68,7 @@ class Reader:
 
     def blocks(self, finished_only: bool = False) -> Iterator[list[tuple[Any, ...]]]:
         """All rows as SQLite keeps them (JSON as text, truth as 0 and 1), some thousand at a time."""
-        return self._blocks("finished = 1" if finished_only else "1")
+        return self._blocks("finished = 1" if finished_only else "1", TYPES)
 
     def frame(self, finished_only: bool = True) -> pd.DataFrame:
         """The rows as a table, columns in order, with types that can be empty; options and samples as Python values."""
@@ -93,16 +98,17 @@ class Reader:
         with clear_errors(self.path):
             return int(self._connection.execute("SELECT count(*) FROM rows").fetchone()[0])
 
-    def _where(self, condition: str) -> Iterator[dict[str, Any]]:
-        for block in self._blocks(condition):
-            yield from map(decoded, block)
+    def _where(self, condition: str, names: Collection[str] = TYPES) -> Iterator[dict[str, Any]]:
+        for block in self._blocks(condition, names):
+            for row in block:
+                yield decoded(row, names)
 
-    def _blocks(self, condition: str) -> Iterator[list[tuple[Any, ...]]]:
-        last = 0
+    def _blocks(self, condition: str, names: Collection[str]) -> Iterator[list[tuple[Any, ...]]]:
+        last, columns = 0, ", ".join(f'"{name}"' for name in names)
         while True:
             with clear_errors(self.path):
                 block = self._connection.execute(
-                    f"SELECT id, {NAMES} FROM rows WHERE id > ? AND {condition} ORDER BY id LIMIT {_PAGE}", (last,)
+                    f"SELECT id, {columns} FROM rows WHERE id > ? AND {condition} ORDER BY id LIMIT {_PAGE}", (last,)
                 ).fetchall()
             if not block:
                 return
@@ -110,6 +116,6 @@ class Reader:
             yield [row[1:] for row in block]
 
 
-def decoded(values: tuple[Any, ...]) -> dict[str, Any]:
-    """A row's Python values, from SQLite's."""
-    return {name: decode(name, value) for name, value in zip(TYPES, values, strict=True)}
+def decoded(values: tuple[Any, ...], names: Collection[str] = TYPES) -> dict[str, Any]:
+    """The Python values of a row's columns, from SQLite's."""
+    return {name: decode(name, value) for name, value in zip(names, values, strict=True)}

@@ -144,13 +144,12 @@ def run(
                     f"\nstopped; everything measured is in {store.path}; the same command goes on from here", err=True
                 )
                 raise SystemExit(130) from None
-        keys = {runner.key_of(point) for point in points} | set(plan.skips)
-        rows = [row for row in store.rows(finished_only=True) if row["key"] in keys]
-        _closing(rows, store, time.monotonic() - started)
-        done = {row["key"] for row in rows}
-        if left := [point for point in points if runner.key_of(point) not in done]:
+        endings = [row for row in store.endings() if row["key"] in plan.keys]
+        _closing(endings, store, time.monotonic() - started)
+        done = {row["key"] for row in endings}
+        if left := [point for name, point in plan.todo.items() if name not in done]:
             click.echo(_left(left, budget), err=True)
-        if any(row["outcome"] in fail_on for row in rows):
+        if any(row["outcome"] in fail_on for row in endings):
             raise SystemExit(1)
 
 

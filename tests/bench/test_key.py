@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import subprocess
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 import estimators
 from bench import key, machine
 from bench.point import Point, ProblemSpec
+from bench.problems.build import content as problem_content
 
 POINT = Point("ssm", "score_matching", ProblemSpec(), options={"probes": 1, "law": "sphere"}, target="sm")
 
@@ -44,6 +47,25 @@ def test_everything_that_defines_a_point_changes_its_key():
     keys += [key.key(POINT, "other source", "class"), key.key(POINT, "source", "other class")]
     assert len(set(keys)) == len(keys)
     assert key.key(replace(POINT), "source", "class") == keys[0]
+
+
+@pytest.mark.parametrize("options", [{}, {"probes": 1, "law": '"problem":null'}, {"eps": 0.1, "chunk": None}])
+def test_it_is_the_hash_of_the_canonical_json_of_all_of_it(options):
+    point = replace(POINT, estimator="fd_ssm", options=options, device="cuda:1")
+    for draws, seed in ((1, 0), (64, 0), (64, 1)):
+        point = replace(point, draws=draws, problem=replace(point.problem, seed=seed))
+        content = {
+            "point": asdict(replace(point, options=dict(options))),
+            "estimator_source": "source",
+            "pair_source": key.estimator_source(estimators.get("fd_ssm").pair),
+            "problems_source": key.problems_source(),
+            "torch": key._torch_version(),
+            "method": key.METHOD_VERSION,
+            "machine": 'a "class"',
+        }
+        content["point"]["problem"] = {**problem_content(point.problem), "batch": point.problem.batch}
+        line = json.dumps(content, sort_keys=True, separators=(",", ":"))
+        assert key.key(point, "source", 'a "class"') == hashlib.sha256(line.encode()).hexdigest()[:32]
 
 
 def test_torch_and_the_method_change_it(monkeypatch):
@@ -169,11 +191,9 @@ def plugin(tmp_path):
         path.write_text(text)
 
     def source(is_plugin_file=True):
-        key._source_hash.cache_clear()
         return key._source_hash(folder / "my_trace.py", root, is_plugin_file)
 
     yield folder, root, source
-    key._source_hash.cache_clear()
 
 
 def test_a_plugin_counts_with_all_that_it_can_use(plugin):

@@ -52,3 +52,17 @@ def test_a_retry_measures_what_ended_so_and_nothing_else(tmp_path):
         store.put({"key": keys[1], "outcome": "ok"})
         assert not plan(loaded, store).todo
         assert list(plan(loaded, store, ("timeout", "crashed")).todo) == keys[:1]
+
+
+def test_a_plan_knows_the_keys_of_its_points_and_skips_whatever_the_store_holds(tmp_path):
+    loaded = load(tmp_path, TEXT + RULE)
+    with Store(tmp_path / "bench.sqlite") as store:
+        fresh = plan(loaded, store)
+        assert fresh.keys == {*fresh.todo, *fresh.skips} and len(fresh.keys) == 2
+        store.put(
+            {"key": next(iter(fresh.todo)), "outcome": "ok", "estimator": "hutchinson", "dim": 4, "time_step_s": 1.0}
+        )
+        store.put({"key": "unfinished", "outcome": "ok"}, finished=False)
+        assert plan(loaded, store).keys == fresh.keys
+        (ending,) = store.endings()
+        assert (ending["outcome"], ending["dim"], ending["reason"]) == ("ok", 4, None) and "time_step_s" not in ending
