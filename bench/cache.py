@@ -1,4 +1,7 @@
-"""What was computed once and is kept: arrays under the hash of everything that determines them."""
+"""What was computed once and is kept: arrays under the hash of everything that determines them.
+
+The folder is kept below a size: `bench.eviction`. A file that cannot be read back is told of once, and made anew.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +9,21 @@ import functools
 import hashlib
 import json
 import os
+import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from zipfile import BadZipFile
 
 import numpy as np
 
+from bench import eviction
+
 ENVIRONMENT_VARIABLE = "ESTIMATOR_BENCH_CACHE"
 CODE = ("data", "problems", "exact", "references")
+DAMAGED = "damaged in the cache: "
+T = TypeVar("T")
 
 
 def directory() -> Path:
@@ -59,19 +67,22 @@ def bundle_path(kind: str, content: Mapping[str, Any]) -> Path:
 
 def read_array(path: Path) -> np.ndarray | None:
     """The array at ``path``, mapped into memory and read-only; None where it is missing or damaged."""
-    try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError):
-        return None
+    return _read(path, lambda: np.load(path, mmap_mode="r", allow_pickle=False))
 
 
 def read_bundle(path: Path) -> dict[str, np.ndarray] | None:
     """The named arrays at ``path``; None where the file is missing or damaged."""
-    try:
+
+    def load() -> dict[str, np.ndarray]:
         with np.load(path, allow_pickle=False) as bundle:
             return {name: bundle[name] for name in bundle.files}
-    except (OSError, ValueError, EOFError, KeyError, BadZipFile):
-        return None
+
+    return _read(path, load)
+
+
+def damaged(path: Path) -> None:
+    """Say on standard error that a file is not what was written."""
+    print(f"{DAMAGED}{path}: computed again", file=sys.stderr, flush=True)
 
 
 def write_array(path: Path, array: np.ndarray) -> None:
@@ -92,6 +103,8 @@ def array(
     kept = read_array(path)
     if kept is not None and kept.shape == shape and kept.dtype == np.float64:
         return np.array(kept)
+    if kept is not None:
+        damaged(path)
     value = np.asarray(compute(), dtype=np.float64)
     write_array(path, value)
     return value
@@ -100,6 +113,18 @@ def array(
 def number(kind: str, content: Mapping[str, Any], compute: Callable[[], float]) -> float:
     """The number determined by ``content``, as `array`."""
     return float(array(kind, content, (), lambda: np.array(compute())))
+
+
+def _read(path: Path, load: Callable[[], T]) -> T | None:
+    try:
+        found = load()
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, EOFError, KeyError, BadZipFile):
+        damaged(path)
+        return None
+    eviction.used(path)
+    return found
 
 
 def _write(path: Path, save: Callable[[Any], None]) -> None:
@@ -112,3 +137,4 @@ def _write(path: Path, save: Callable[[Any], None]) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+    eviction.clear(directory())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ import torch
 
 import bench
 import estimators
-from bench import key, machine
+from bench import cache, eviction, key, machine
 from bench.columns import NAMES
 from bench.meters.prediction import Prediction
 from bench.meters.rates import Rates
@@ -81,6 +82,7 @@ class Bench:
         problem_files: Sequence[str] = (),
         predict: bool = True,
     ) -> None:
+        eviction.limit_bytes()  # a limit that does not say what it is, is refused here and not in every worker
         self.limits = limits or Limits.of_this_machine()
         self.plugins, self.problem_files = [str(p) for p in plugins], [str(p) for p in problem_files]
         self.predict = predict
@@ -161,7 +163,9 @@ class Bench:
         except Ended as ended:
             return ended.reason
         finally:
-            worker.close()
+            for line in worker.close().splitlines():
+                if line.startswith(cache.DAMAGED):
+                    print(line, file=sys.stderr)
 
     def solo(self, point: Point, reference_problem: str = "") -> Row:
         """Everything about a point but its time; the row says how it ended."""

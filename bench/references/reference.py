@@ -157,6 +157,8 @@ def load_or_compute(
         value, gradient = torch.from_numpy(bundle["value"]), torch.from_numpy(bundle["gradient"])
         numbers = {name: float(bundle[name]) for name in _NUMBERS}
         return Reference(value, gradient, label=label + str(bundle["remark"]), route=str(bundle["route"]), **numbers)
+    if bundle is not None:
+        cache.damaged(path)
     reference = compute(spec, quantity, order, target, sigma=sigma)
     arrays = {"value": reference.value.numpy(), "gradient": reference.gradient.numpy()}
     facts = {name: np.array(getattr(reference, name)) for name in (*_NUMBERS, "route")}

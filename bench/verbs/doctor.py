@@ -15,10 +15,11 @@ from pathlib import Path
 
 import click
 
-from bench import machine
+from bench import cache, eviction, machine
 from bench.meters import heap
 from bench.store import DEFAULT_PATH
 from bench.store.journal import on_network_file_system
+from bench.verbs._units import bytes_in_words
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,10 @@ def memory_and_disk() -> Iterator[Finding]:
     advice = "little room for the store and the cache" if free < 2**30 else ""
     yield Finding("disk", f"{free / 2**30:.0f} GiB free at {folder}", advice)
     journal = "rollback journal (network file system)" if on_network_file_system(DEFAULT_PATH) else "write-ahead log"
+    held = eviction.entries(cache.directory())
+    size, most = bytes_in_words(sum(entry.size_bytes for entry in held)), bytes_in_words(eviction.limit_bytes())
+    allowed = f"at most {most}, or what {eviction.LIMIT_VARIABLE} says"
+    yield Finding("cache", f"{size} in {len(held)} files at {cache.directory()}; {allowed}")
     yield Finding("store", f"SQLite {sqlite3.sqlite_version}, {journal}, synced row by row")
 
 
