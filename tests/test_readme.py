@@ -1,4 +1,4 @@
-"""What the README shows runs as shown."""
+"""What the README shows does what it says; that it runs at all, and that its commands exist, conftest.py sees to."""
 
 import re
 import subprocess
@@ -43,11 +43,6 @@ def test_the_sweep_it_shows_is_accepted(tmp_path):
 @pytest.mark.parametrize("target", re.findall(r"\]\(([^)#]+)\)", README))
 def test_links_lead_somewhere(target):
     assert target.startswith("http") or (ROOT / target).exists()
-
-
-def test_every_verb_it_names_exists():
-    verbs = {path.stem for path in (ROOT / "bench" / "verbs").glob("*.py")}
-    assert set(re.findall(r"python -m bench (\w+)", README)) <= verbs
 
 
 def test_every_sweep_it_names_ships():

@@ -13,6 +13,7 @@ from bench.data import source
 from bench.point import ProblemSpec
 from bench.problems import registry
 from bench.problems.build import content
+from bench.sweep import load
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "own_problem.md"
 
@@ -42,6 +43,10 @@ def test_the_worked_example_is_measured_like_a_built_in_problem(tmp_path, monkey
     assert [r[0] for r in routes] == ["reverse", "forward"]
     for a, b in zip(routes[0][1:], routes[1][1:], strict=True):
         assert float(a) == pytest.approx(float(b), rel=1e-9)
+
+    (sweep,) = re.findall(r"```toml\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
+    (tmp_path / "my_sweep.toml").write_text(sweep)
+    assert len(load(tmp_path / "my_sweep.toml").points()) == 6 * 2  # six estimators at two stages
 
     spec = ProblemSpec(model="my_energy", data="my_rows", dim=8, width=16, batch=6, stage="trained")
     reference = references.load_or_compute(spec, "score_matching")
