@@ -107,8 +107,8 @@ def run(
     """
     executor = ThreadPoolExecutor(jobs, thread_name_prefix="solo")
     going = _Run(plan, store, bench, executor, jobs, watcher or Watcher())
-    for point, reason in plan.skips.values():
-        going.finish({**bench.identity(point), "outcome": "skipped", "reason": reason, "duration_s": 0.0})
+    skipped = {"outcome": "skipped", "duration_s": 0.0}
+    going.finish(*({**bench.identity(point), **skipped, "reason": reason} for point, reason in plan.skips.values()))
     points = plan.todo.values()
     try:
         if budget is None:
@@ -138,11 +138,15 @@ class _Run:
     outcomes: Counter[str] = field(default_factory=Counter)
     no_reference: dict[tuple[ProblemSpec, Wanted], str] = field(default_factory=dict)
 
-    def finish(self, row: Row) -> None:
-        """Commit a row that holds all there will be."""
-        self._put(row, finished=True)
-        self.outcomes[row["outcome"]] += 1
-        self.watcher.on_row(row)
+    def finish(self, *rows: Row) -> None:
+        """Commit rows that hold all there will be, together: a commit waits for the disk."""
+        for again in (False, True):
+            some = [(row, True) for row in rows if (row["key"] in self.plan.retried) is again]
+            if some:
+                self.store.put_many(some, replace=again)
+        for row in rows:
+            self.outcomes[row["outcome"]] += 1
+            self.watcher.on_row(row)
 
     def measure_within(self, budget: Budget, points: list[Point]) -> None:
         """Measure points of one group if they are likely to end in time."""
@@ -186,8 +190,7 @@ class _Run:
                     base.worker.close()
                     base = None
                 base = base or opened_anchor(self.bench, window[0].point)
-                for row in time_window(self.bench, window, base):
-                    self.finish(row)
+                self.finish(*time_window(self.bench, window, base))
         if base is not None:
             base.worker.close()
         return left_out_s
@@ -205,7 +208,7 @@ class _Run:
 
         def settle(alone: Alone) -> None:
             if alone.row["outcome"] == "ok":
-                self._put(alone.row, finished=False)
+                self.store.put(alone.row, finished=False, replace=alone.row["key"] in self.plan.retried)
                 self.watcher.on_solo(alone.row)
                 ready.append(alone)
             else:
@@ -240,9 +243,6 @@ class _Run:
         }
         self.no_reference |= {(spec, wanted): future.result() for wanted, future in futures.items()}
         return {wanted: why for wanted in every if (why := self.no_reference[spec, wanted])}
-
-    def _put(self, row: Row, finished: bool) -> None:
-        self.store.put(row, finished=finished, replace=row["key"] in self.plan.retried)
 
 
 def _parts(items: list[T], size: int) -> Iterator[list[T]]:
