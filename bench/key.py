@@ -125,6 +125,11 @@ def _source_hash(path: Path, root: Path, is_plugin_file: bool = False) -> str:
     return _hash([_hash_of_files(set(root.rglob("*.py")), root), _hash_of_files(*_foreign(path, is_plugin_file))])
 
 
+def plugin_files(path: Path) -> tuple[set[Path], Path]:
+    """The Python files that a plugin consists of, and the folder they are named from."""
+    return _foreign(path, is_plugin_file=True)
+
+
 def _foreign(path: Path, is_plugin_file: bool) -> tuple[set[Path], Path]:
     """The files that a third party's estimator consists of, and the folder they are named from."""
     top = path.parent

@@ -12,8 +12,9 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from bench import key, machine, problems
 from bench.forecast import nominal, order
@@ -35,8 +36,20 @@ class Watcher:
     """What a run tells whoever watches it; every hook may be left out."""
 
     on_stage: Callable[[str], None] = lambda text: None
+    on_begin: Callable[[Sequence[Point]], None] = lambda points: None
     on_solo: Callable[[Row], None] = lambda row: None
     on_row: Callable[[Row], None] = lambda row: None
+    on_note: Callable[[str], None] = lambda text: None
+
+
+class Sink(Protocol):
+    """Where a run's rows go: a store, or the way to one."""
+
+    def put(self, row: Row, finished: bool = True, *, replace: bool = False) -> bool:
+        """As `Store.put`."""
+
+    def put_many(self, rows: Iterable[tuple[Row, bool]], *, replace: bool = False) -> int:
+        """As `Store.put_many`."""
 
 
 @dataclass
@@ -54,42 +67,64 @@ class Plan:
         return len(self.todo)
 
 
-def plan(points: Iterable[Point], skips: Iterable[tuple[Point, str]], store: Store, retry: Sequence[str] = ()) -> Plan:
-    """Compare the points with the store: what is to be measured, only timed, written down as skipped, or there."""
+Classes = Callable[[str], Sequence[str]]  # of a device: the hardware classes of the machines that measure
+
+
+def plan(
+    points: Iterable[Point],
+    skips: Iterable[tuple[Point, str]],
+    store: Store,
+    retry: Sequence[str] = (),
+    classes: Classes | None = None,
+) -> Plan:
+    """Compare the points with the store: what is to be measured, only timed, written down as skipped, or there.
+
+    A point is there when it has a row of any of the ``classes``: unlike machines measure it once, not once each.
+    """
+    classes = classes or this_machine
     finished = store.finished_keys()
     retried = store.keys_of([*retry, "skipped"])  # what another sweep ruled out, this one may measure
     unfinished = {row["key"]: row for row in store.unfinished()}
     found = Plan()
     for point in points:
-        name = key_of(point)
-        found.keys.add(name)
-        if name in finished and name not in retried:
+        names = [key_of(point, where) for where in classes(point.device)]
+        found.keys.update(names)
+        there = finished.intersection(names)
+        if there - retried:
             found.present += 1
             continue
-        found.todo[name] = point
-        if name in finished:
-            found.retried.add(name)
-        elif name in unfinished and unfinished[name]["outcome"] == "ok":
-            found.solo_done[name] = unfinished[name]
+        found.todo[names[0]] = point
+        found.retried |= there
+        begun = [name for name in names if name in unfinished and unfinished[name]["outcome"] == "ok"]
+        found.solo_done.update((name, unfinished[name]) for name in begun)
     for point, reason in skips:
-        found.keys.add(name := key_of(point))
-        if name not in finished:
-            found.skips[name] = (point, reason)
+        names = [key_of(point, where) for where in classes(point.device)]
+        found.keys.update(names)
+        if not finished.intersection(names):
+            found.skips[names[0]] = (point, reason)
     return found
 
 
-def key_of(point: Point) -> str:
-    """The key of a point's row, here and now."""
-    return key.key(point, key.estimator_source(point.estimator), machine.hardware_class(point.device))
+def this_machine(device: str) -> tuple[str]:
+    """The one hardware class of a run here."""
+    return (machine.hardware_class(device),)
+
+
+def key_of(point: Point, hardware_class: str | None = None) -> str:
+    """The key of a point's row: measured here and now, or on a machine of another class."""
+    where = machine.hardware_class(point.device) if hardware_class is None else hardware_class
+    return key.key(point, key.estimator_source(point.estimator), where)
 
 
 def run(
     plan: Plan,
-    store: Store,
+    store: Sink,
     bench: Bench,
     jobs: int = 1,
     watcher: Watcher | None = None,
     budget: Budget | None = None,
+    beside: Callable[[str], AbstractContextManager[object]] = lambda device: nullcontext(),
+    timed: bool = True,
 ) -> Counter[str]:
     """Measure what a plan still lacks, and commit each row as it comes.
 
@@ -101,12 +136,14 @@ def run(
         watcher: is told what happens.
         budget: the time there is. With one, problems take turns, what is cheap and new first, and a window is not begun
             that would not end in time; without one, whole problems are measured, the cheap ones first.
+        beside: held in the passes without timing, where other runs on this machine time; given the device.
+        timed: false leaves timing to a later run; a point that measured well then stays unfinished.
 
     Returns:
         How many points ended in each outcome.
     """
     executor = ThreadPoolExecutor(jobs, thread_name_prefix="solo")
-    going = _Run(plan, store, bench, executor, jobs, watcher or Watcher())
+    going = _Run(plan, store, bench, executor, jobs, watcher or Watcher(), beside, timed)
     skipped = {"outcome": "skipped", "duration_s": 0.0}
     going.finish(*({**bench.identity(point), **skipped, "reason": reason} for point, reason in plan.skips.values()))
     points = plan.todo.values()
@@ -130,11 +167,13 @@ class _Run:
     """One run under way."""
 
     plan: Plan
-    store: Store
+    store: Sink
     bench: Bench
     executor: ThreadPoolExecutor
     jobs: int
     watcher: Watcher
+    beside: Callable[[str], AbstractContextManager[object]]
+    timed: bool
     outcomes: Counter[str] = field(default_factory=Counter)
     no_reference: dict[tuple[ProblemSpec, Wanted], str] = field(default_factory=dict)
 
@@ -174,17 +213,22 @@ class _Run:
         """
         where = f"{points[0].problem.model}, D = {points[0].problem.dim}, depth {points[0].problem.depth}"
         self.watcher.on_stage(f"{where}: exact references")
-        no_reference = self._references(points)
+        device = points[0].device
+        with self.beside(device):
+            no_reference = self._references(points)
         base: Entry | None = None
         left_out_s = 0.0
         for some in _parts(points, max(KEPT_WORKERS, at_once(points[0], self.jobs))):
             self.watcher.on_stage(f"{where}: memory and accuracy")
-            for window in _parts(self._alone(some, no_reference), POINTS_IN_A_WINDOW):
+            with self.beside(device):
+                ready = self._alone(some, no_reference)
+            for window in _parts(ready, POINTS_IN_A_WINDOW):
                 window_s = nominal.window_s(alone.point for alone in window)
                 if budget is not None and not budget.allows(window_s):
                     dismiss([alone.worker for alone in window if alone.worker is not None])
                     left_out_s += window_s
                     continue
+                self.watcher.on_begin([alone.point for alone in window])
                 self.watcher.on_stage(f"{where}: timing {', '.join(alone.point.estimator for alone in window)}")
                 if base is not None and base.failure is not None:
                     base.worker.close()
@@ -203,8 +247,10 @@ class _Run:
 
         def solo(point: Point) -> Alone:
             with gate:
+                self.watcher.on_begin([point])
                 exact, noised = (no_reference.get(wanted, "") for wanted in _wanted(point))
-                return self.bench.alone(point, exact, places.acquire(blocking=False), noised)
+                keep = self.timed and places.acquire(blocking=False)
+                return self.bench.alone(point, exact, keep, noised)
 
         def settle(alone: Alone) -> None:
             if alone.row["outcome"] == "ok":
@@ -226,7 +272,7 @@ class _Run:
                 settle(alone)
         for point in crowded:
             settle(solo(point))
-        return sorted(ready, key=lambda alone: points.index(alone.point))
+        return sorted(ready, key=lambda alone: points.index(alone.point)) if self.timed else []
 
     def _references(self, points: list[Point]) -> dict[Wanted, str]:
         """Have every exact reference of a group computed, once a run; returns those that cannot be had, with why."""

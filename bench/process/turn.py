@@ -13,8 +13,10 @@ LOCK = Path(tempfile.gettempdir()) / "estimator-bench-timing.lock"
 
 
 @contextlib.contextmanager
-def turn(path: Path = LOCK) -> Iterator[bool]:
+def turn(path: Path = LOCK, shared: bool = False) -> Iterator[bool]:
     """Hold the machine for timing until the block ends; says whether it is held.
+
+    ``shared`` holds it for work that is not timed: with others of its kind, never beside a timing.
 
     The kernel lets go of the lock when its holder dies. Where the file cannot be opened (another user's), nothing is
     held and timing goes on: a run must not fail for a courtesy.
@@ -25,7 +27,7 @@ def turn(path: Path = LOCK) -> Iterator[bool]:
         yield False
         return
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        fcntl.flock(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
         yield True
     finally:
         os.close(descriptor)

@@ -51,7 +51,7 @@ class PointProgress:
         self.progress.start()
         self.task = self.progress.add_task("starting", total=max(1, self.total))
         self.solo_keys: set[str] = set()
-        return Watcher(on_stage=self._stage, on_solo=self._solo, on_row=self._row)
+        return Watcher(on_stage=self._stage, on_solo=self._solo, on_row=self._row, on_note=self._note)
 
     def __exit__(self, *_: object) -> None:
         self.progress.stop()
@@ -62,6 +62,11 @@ class PointProgress:
         self.progress.update(self.task, description=escape(text))
         if not self.progress.console.is_terminal:
             click.echo(text, err=True)
+
+    def _note(self, text: str) -> None:
+        from rich.markup import escape
+
+        self.progress.console.print(escape(text), soft_wrap=True)
 
     def _solo(self, row: dict[str, Any]) -> None:
         self.solo_keys.add(row["key"])

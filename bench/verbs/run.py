@@ -7,6 +7,8 @@ import re
 import shlex
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +21,8 @@ from bench.verbs._units import seconds_in_words
 if TYPE_CHECKING:
     from collections import Counter
 
+    from bench.cluster.crew import Crew
+    from bench.cluster.settings import Settings
     from bench.forecast.budget import Budget
     from bench.point import Point
     from bench.runner import Plan
@@ -40,6 +44,17 @@ def _shard(context: click.Context, parameter: click.Parameter, value: str | None
     if not match or not 1 <= int(match[1]) <= int(match[2]):
         raise click.BadParameter(f"a shard is I/N with 1 <= I <= N, for example 3/10; got {value!r}")
     return int(match[1]), int(match[2])
+
+
+def _address(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    from bench.cluster.connect import check_address
+
+    if value is not None:
+        try:
+            check_address(value)
+        except ValueError as error:
+            raise click.BadParameter(str(error)) from None
+    return value
 
 
 def _seconds(context: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
@@ -69,6 +84,9 @@ def _seconds(context: click.Context, parameter: click.Parameter, value: str | No
 @click.option("--problem", "problem_files", multiple=True, type=click.Path(path_type=Path), help="A file of problems.")
 @click.option("--jobs", type=click.IntRange(1), help="Points at once in the pass without timing. [all cores]")
 @click.option(
+    "--dask", callback=_address, metavar="ADDRESS", help="Measure on a Dask cluster; local:N starts N workers here."
+)
+@click.option(
     "--timeout",
     "timeout_s",
     type=click.FloatRange(0, min_open=True),
@@ -95,12 +113,14 @@ def _seconds(context: click.Context, parameter: click.Parameter, value: str | No
     help="Stop after 90s, 20m or 2h, with what is cheap and new done first; the same command goes on.",
 )
 @click.option("--no-predict", is_flag=True, help="Leave the memory prediction out.")
+@click.option("--no-time", is_flag=True, help="Leave timing to a later run.")
 def run(
     sweep: str,
     store_path: Path | None,
     plugins: tuple[Path, ...],
     problem_files: tuple[Path, ...],
     jobs: int | None,
+    dask: str | None,
     timeout_s: float,
     memory_gib: float | None,
     retry: tuple[str, ...],
@@ -108,6 +128,7 @@ def run(
     shard: tuple[int, int] | None,
     budget_s: float | None,
     no_predict: bool,
+    no_time: bool,
 ) -> None:
     """Measure the points of SWEEP that the store lacks: a shipped sweep's name, or a TOML file."""
     from bench import machine, runner
@@ -122,35 +143,71 @@ def run(
     points, skips = plan_of.points(*plugins, problems=problem_files), plan_of.skips
     if shard is not None:
         points, skips = order.shard(points, *shard), skips if shard[0] == 1 else []
-    with Store(store_path or DEFAULT_PATH) as store:
+    every = [*points, *(point for point, _ in skips)]
+    files = [*map(str, plugins)], [*map(str, problem_files)]
+    with ExitStack() as opened:
+        store = opened.enter_context(Store(store_path or DEFAULT_PATH))
         if store.recovered:
             click.echo(store.recovered, err=True)
-        plan = runner.plan(points, skips, store, retry)
+        crew = None
+        if dask is not None:
+            from bench.cluster.settings import Settings
+
+            memory_bytes = int(memory_gib * 2**30) if memory_gib else None
+            settings = Settings(timeout_s, memory_bytes, jobs, not no_predict, not no_time, *files)
+            crew = opened.enter_context(_crew(dask, settings, frozenset(point.device for point in every)))
+        classes = crew.classes if crew is not None else runner.this_machine
+        plan = runner.plan(points, skips, store, retry, classes)
         click.echo(_opening(plan_of.title, plan, store), err=True)
         started = time.monotonic()
         if len(plan) or plan.skips:
             seeds = {point.problem.seed for point in points}
             command = shlex.join(["python", "-m", "bench", *sys.argv[1:]])
             store.begin_run(plan_of.title, command, json.dumps(machine.fingerprint()), machine.commit(), seeds)
-            limits = Limits.of_this_machine(timeout_s, memory_gib)
             try:
-                with (
-                    PointProgress(plan) as watcher,
-                    Bench(limits, [*map(str, plugins)], [*map(str, problem_files)], not no_predict) as bench,
-                ):
-                    runner.run(plan, store, bench, jobs or runner.default_jobs(), watcher, budget)
+                with PointProgress(plan) as watcher:
+                    if crew is not None:
+                        from bench.cluster import coordinator
+
+                        coordinator.run(plan, store, crew, watcher, budget)
+                    else:
+                        limits = Limits.of_this_machine(timeout_s, memory_gib)
+                        with Bench(limits, *files, not no_predict) as bench:
+                            some = jobs or runner.default_jobs()
+                            runner.run(plan, store, bench, some, watcher, budget, timed=not no_time)
             except KeyboardInterrupt:
                 click.echo(
                     f"\nstopped; everything measured is in {store.path}; the same command goes on from here", err=True
                 )
                 raise SystemExit(130) from None
-        endings = [row for row in store.endings() if row["key"] in plan.keys]
+        names = {name: {name} for name in plan.todo}
+        if crew is not None:  # a row is keyed by the class of the machine that measured it
+            names = {name: {runner.key_of(p, where) for where in classes(p.device)} for name, p in plan.todo.items()}
+        keys = plan.keys.union(*names.values())
+        endings = [row for row in store.endings() if row["key"] in keys]
         _closing(endings, store, time.monotonic() - started)
         done = {row["key"] for row in endings}
-        if left := [point for name, point in plan.todo.items() if name not in done]:
-            click.echo(_left(left, budget), err=True)
+        if left := [point for name, point in plan.todo.items() if not names[name] & done]:
+            click.echo(_left(left, budget, timed=not no_time), err=True)
         if any(row["outcome"] in fail_on for row in endings):
             raise SystemExit(1)
+
+
+@contextmanager
+def _crew(address: str, settings: Settings, devices: frozenset[str]) -> Iterator[Crew]:
+    from bench.cluster.connect import connected
+
+    with connected(address) as client:
+        from bench.cluster.crew import Crew
+
+        crew = Crew(client, settings, devices)
+        try:
+            for line in crew.assemble():
+                click.echo(line, err=True)
+            click.echo(f"{len(crew.members)} workers at {address}", err=True)
+            yield crew
+        finally:
+            crew.dismiss()
 
 
 def _opening(title: str, plan: Plan, store: Store) -> str:
@@ -158,12 +215,14 @@ def _opening(title: str, plan: Plan, store: Store) -> str:
     return f"{title}\n{len(plan)} points to measure{there}"
 
 
-def _left(points: list[Point], budget: Budget | None) -> str:
+def _left(points: list[Point], budget: Budget | None, timed: bool) -> str:
     """What was not measured, how long it may take at the pace of this run, and how to go on."""
     from collections import Counter
 
     from bench.forecast import nominal, order
 
+    if not timed:
+        return f"{len(points)} points are to be timed, or measured, by a run without --no-time"
     counts = Counter(point.estimator for point in points).most_common()
     named = ", ".join(f"{name} {count}" for name, count in counts[:6]) + (", …" if len(counts) > 6 else "")
     pace = ""

@@ -1,0 +1,71 @@
+"""Reaching a Dask scheduler at its address, or starting workers on this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from bench.cluster.errors import ClusterError
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+CONNECT_WITHIN_S = 10
+LOCAL = re.compile(r"local:([1-9]\d*)")
+ADDRESS = re.compile(r"(tcp|tls|ws|wss|ucx)://[^\s:]+(:\d+)?|[^\s:/]+:\d+")
+
+
+def check_address(address: str) -> None:
+    """Refuse what is neither ``local:N`` nor a scheduler's address.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if not LOCAL.fullmatch(address) and (address.startswith("local:") or not ADDRESS.fullmatch(address)):
+        raise ValueError(f"an address is local:N, HOST:PORT, tcp://HOST:PORT or tls://HOST:PORT; got {address!r}")
+
+
+@contextlib.contextmanager
+def connected(address: str) -> Iterator[Client]:
+    """A client of the scheduler at ``address``, or of N workers started here for ``local:N``, which end with it.
+
+    Raises:
+        ClusterError: Dask is not installed, or nobody answers.
+    """
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise ClusterError(f"--dask needs Dask ({error}): pip install -r requirements-dask.txt") from None
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters is said in our own lines
+    local = LOCAL.fullmatch(address)
+    with _workers_here(int(local[1])) if local else contextlib.nullcontext(address) as where:
+        try:
+            client = Client(where, timeout=CONNECT_WITHIN_S, set_as_default=False)
+        except (OSError, TimeoutError, ValueError, RuntimeError, ImportError) as error:
+            why = " ".join(str(error).split())[:200]
+            raise ClusterError(f"no Dask scheduler answers at {address}: {why}") from None
+        with client:
+            yield client
+
+
+@contextlib.contextmanager
+def _workers_here(count: int) -> Iterator[Any]:
+    from distributed import LocalCluster
+
+    from bench.cluster.duty import RESOURCE
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with LocalCluster(
+        n_workers=count,
+        threads_per_worker=max(1, cores // count),
+        processes=True,
+        host="127.0.0.1",
+        dashboard_address=None,
+        silence_logs=logging.CRITICAL,
+        resources={RESOURCE: 1},
+    ) as cluster:
+        yield cluster

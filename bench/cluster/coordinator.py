@@ -1,0 +1,257 @@
+"""The coordinator of a run on a cluster: one unit at a time to each worker, rows into the store as they come."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import queue
+import time
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from typing import Any
+
+from distributed import Future
+
+from bench import runner
+from bench.cluster import duty
+from bench.cluster.crew import WORKERS_WITHIN_S, Crew, Member
+from bench.cluster.errors import ClusterError
+from bench.cluster.flights import Charged, Flight, Waiting
+from bench.forecast import nominal, order
+from bench.forecast.budget import Budget
+from bench.measure import Bench, Row
+from bench.point import Point
+from bench.store import Store
+from bench.window import POINTS_IN_A_WINDOW
+
+LOOK_S = 1.0  # between looks at who came and who went
+
+
+def run(
+    plan: runner.Plan,
+    store: Store,
+    crew: Crew,
+    watcher: runner.Watcher | None = None,
+    budget: Budget | None = None,
+) -> Counter[str]:
+    """Have a crew measure what a plan still lacks, and commit each row as it comes.
+
+    Args:
+        plan: what is to be done, made with ``crew.classes``.
+        store: where rows go; this process alone writes it.
+        crew: who measures; assembled.
+        watcher: is told what happens.
+        budget: the time there is; with one, units are a window's worth of points, what is cheap and new first, and one
+            is not sent out that would not end in time.
+
+    Returns:
+        How many points ended in each outcome.
+
+    Raises:
+        ClusterError: the scheduler is lost, or nobody is left to measure; what was measured is in the store.
+    """
+    points = plan.todo.values()
+    units = order.turns(points, lambda point: POINTS_IN_A_WINDOW) if budget is not None else order.whole(points)
+    waiting = Waiting(deque([Charged(point) for point in unit] for unit in units))
+    going = _Run(plan, store, crew, waiting, watcher or runner.Watcher(), budget or Budget())
+    crew.client.subscribe_topic(duty.TOPIC, lambda event: going.inbox.put(event[1]))
+    try:
+        going.write_skips()
+        while going.flights or waiting:
+            going.assign()
+            going.listen()
+            going.look()
+    finally:
+        going.stop()
+    return going.outcomes
+
+
+@dataclass
+class _Run:
+    """One run under way."""
+
+    plan: runner.Plan
+    store: Store
+    crew: Crew
+    waiting: Waiting
+    watcher: runner.Watcher
+    budget: Budget
+    inbox: queue.SimpleQueue[str | tuple[int, Future]] = field(default_factory=queue.SimpleQueue)
+    flights: dict[int, Flight] = field(default_factory=dict)
+    futures: dict[int, Future] = field(default_factory=dict)
+    outcomes: Counter[str] = field(default_factory=Counter)
+    count: int = 0
+    looked: float = 0.0
+    last_busy: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        self.bench = Bench()  # for the identity of rows alone: it starts no process
+        self.machines: dict[str, str] = {}  # of members that left
+
+    # Out
+
+    def assign(self) -> None:
+        """Give every worker without a unit the next one that it can measure in time; what is too dear is left out."""
+        busy = {flight.address for flight in self.flights.values()}
+        for member in list(self.crew.members.values()):
+            while member.address not in busy and (unit := self.waiting.take(member.classes)) is not None:
+                if self.budget.allows(nominal_s := nominal.group_s([one.point for one in unit])):
+                    self._send(member, unit, nominal_s)
+                    break
+
+    def _send(self, member: Member, unit: list[Charged], nominal_s: float) -> None:
+        self.count += 1
+        names = [runner.key_of(one.point, member.classes[one.point.device]) for one in unit]
+        flight = Flight(self.count, member.address, dict(zip(names, unit, strict=True)), time.monotonic(), nominal_s)
+        done = {name: self.plan.solo_done[name] for name in names if name in self.plan.solo_done}
+        mine = {name: row for name, row in done.items() if row["machine"] == member.machine}
+        text = json.dumps({"names": names, "points": [one.point.to_json() for one in unit], "solo_done": mine})
+        self.machines[member.address] = member.machine
+        future = self.crew.client.submit(
+            duty.measure,
+            self.crew.session,
+            flight.number,
+            text,
+            key=f"{self.crew.session}-{flight.number}",
+            workers=[member.address],
+            allow_other_workers=False,
+            resources={duty.RESOURCE: 1},
+            retries=0,
+            pure=False,
+        )
+        self.flights[flight.number], self.futures[flight.number] = flight, future
+        future.add_done_callback(lambda ended, number=flight.number: self.inbox.put((number, ended)))
+
+    # Back
+
+    def listen(self) -> None:
+        """Take what came, and wait a moment for something."""
+        try:
+            self._take(self.inbox.get(timeout=LOOK_S))
+        except queue.Empty:
+            return
+        self.drain()
+
+    def drain(self) -> None:
+        """Take what came, without waiting."""
+        while not self.inbox.empty():
+            self._take(self.inbox.get())
+
+    def _take(self, message: str | tuple[int, Future]) -> None:
+        if not isinstance(message, str):
+            self._ended(*message)
+            return
+        said = json.loads(message)
+        flight = self.flights.get(said["unit"])
+        if said["session"] != self.crew.session or flight is None:  # another run's, or of a worker given up
+            return
+        if "stage" in said:
+            self.watcher.on_stage(said["stage"])
+        elif "begin" in said:
+            flight.began(said["begin"])
+        elif "row" in said:
+            self._row(flight, said["row"], said["finished"])
+
+    def _row(self, flight: Flight, row: Row, finished: bool) -> None:
+        name = row["key"]
+        if name not in flight.points:
+            return
+        self.store.put(row, finished=finished, replace=name in self.plan.retried)
+        flight.landed(name, finished or not self.crew.settings.timed)
+        if finished:
+            self.plan.solo_done.pop(name, None)
+            self.outcomes[row["outcome"]] += 1
+            self.watcher.on_row(row)
+        else:
+            self.plan.solo_done[name] = row
+            self.watcher.on_solo(row)
+
+    def _ended(self, number: int, future: Future) -> None:
+        flight = self.flights.get(number)
+        if flight is None:
+            return
+        why = "it returned without some rows"
+        if future.status == "finished":
+            try:
+                why = str(future.result(timeout=30).get("failed", why))
+            except Exception as error:
+                why = f"{type(error).__name__}: {error}"
+        elif future.status == "error":
+            raised = future.exception()
+            why = f"{type(raised).__name__}: {raised}"
+        if flight.points:
+            for line in self.crew.drop(flight.address, why):
+                self.watcher.on_note(line)
+            self._lost(flight, why)
+        else:
+            self.budget.learn(flight.nominal_s, time.monotonic() - flight.started)
+        self._forget(number)
+
+    # Lost workers
+
+    def look(self) -> None:
+        """See who came and who went, once in a while.
+
+        Raises:
+            ClusterError: the scheduler does not answer, or nobody is left.
+        """
+        if time.monotonic() - self.looked < LOOK_S:
+            return
+        self.looked = time.monotonic()
+        lost, lines = self.crew.look()
+        self.drain()  # what a worker said before it was lost
+        for line in lines:
+            self.watcher.on_note(line)
+        for flight in [flight for flight in self.flights.values() if flight.address in lost]:
+            self.watcher.on_note(f"worker {flight.address} is lost; what it had not finished goes elsewhere")
+            self._lost(flight, "the worker is gone")
+            self._forget(flight.number)
+        if self.flights or self.crew.members:
+            self.last_busy = time.monotonic()
+        elif time.monotonic() - self.last_busy > WORKERS_WITHIN_S:
+            raise ClusterError(
+                f"no worker was left to measure for {WORKERS_WITHIN_S:.0f} s; the same command goes on from here"
+            )
+
+    def _lost(self, flight: Flight, why: str) -> None:
+        spent_s = time.monotonic() - flight.started
+        for name, one in self.waiting.lost(flight, why):
+            reason = "two Dask workers failed while it was measured: " + "; ".join(one.deaths)
+            row = self._row_of(one.point, name, self.machines[flight.address])
+            row |= {"outcome": "crashed", "reason": reason, "duration_s": spent_s}
+            self.store.put(row, replace=name in self.plan.retried)
+            self.outcomes["crashed"] += 1
+            self.watcher.on_row(row)
+
+    def _forget(self, number: int) -> None:
+        self.flights.pop(number, None)
+        future = self.futures.pop(number)
+        if not future.done():
+            future.cancel()
+        future.release()
+
+    def stop(self) -> None:
+        """End what is under way; rows that came are committed."""
+        self.drain()
+        with contextlib.suppress(Exception):  # Dask's own: the scheduler may have gone
+            self.crew.client.unsubscribe_topic(duty.TOPIC)
+            for number in list(self.flights):
+                self._forget(number)
+        self.crew.dismiss()
+
+    # Rows that nobody measured
+
+    def write_skips(self) -> None:
+        """Skipped points, under the first class of machine that could have measured them."""
+        rows = []
+        for name, (point, reason) in self.plan.skips.items():
+            where = self.crew.classes(point.device)[0]
+            row = self._row_of(point, name, self.crew.kinds[point.device][where])
+            rows.append({**row, "outcome": "skipped", "reason": reason, "duration_s": 0.0})
+        self.store.put_many((row, True) for row in rows)  # together: a commit waits for the disk
+        for row in rows:
+            self.outcomes["skipped"] += 1
+            self.watcher.on_row(row)
+
+    def _row_of(self, point: Point, name: str, machine: str) -> dict[str, Any]:
+        return {**self.bench.identity(point), "key": name, "machine": machine}
