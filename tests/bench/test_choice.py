@@ -1,0 +1,34 @@
+"""The tables of docs/choose.md: every measured size has its line, and the cheapest that reaches an error wins it."""
+
+import re
+
+from bench.figures import choice
+from bench.verbs.recommend import seconds
+from tests.reports.synthetic_rows import synthetic_rows
+
+
+def test_only_the_exact_reach_a_small_error_and_the_cheapest_of_them_wins():
+    rows = [row for row in synthetic_rows() if row["quantity"] == "laplacian" and row["outcome"] == "ok"]
+    exact = [r for r in rows if r["grad_std"] == 0 and r["grad_bias_high"] < 0.01]
+    cheapest = {}
+    for r in exact:
+        size = (r["dim"], r["depth"], r["order"])
+        cheapest[size] = min(cheapest.get(size, (float("inf"), "")), (r["time_step_s"], r["estimator"]))
+    lines = [line.strip("| ").split(" | ") for line in choice.table(rows, "laplacian").split("\n")[2:-2]]
+    assert len(lines) == len({(r["dim"], r["depth"], r["order"]) for r in rows}) > 3
+    for dim, depth, order, *cells in lines:
+        assert len(cells) == len(choice.ERRORS)
+        size = (int(dim), int(depth), int(order))
+        if size not in cheapest:
+            continue
+        time_s, name = cheapest.pop(size)
+        assert re.match(rf"`{name}\b", cells[-1])
+        assert seconds(time_s) in cells[-1].replace("\u00a0", " ")
+    assert not cheapest
+
+
+def test_a_page_is_written_between_its_marks_alone():
+    page = "before\n<!-- measured: laplacian -->\nold\n<!-- end -->\nafter\n"
+    new = choice.written(page, synthetic_rows())
+    assert new.startswith("before\n<!-- measured: laplacian -->\n| D |") and new.endswith("<!-- end -->\nafter\n")
+    assert "old" not in new and choice.written(new, synthetic_rows()) == new
