@@ -40,7 +40,7 @@ lint: $(STAMP)
 
 # Warnings are errors: a dead link, a page that no menu leads to. (With --quiet they are not counted.)
 docs: $(STAMP)
-	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
+	NO_MKDOCS_2_WARNING=1 BENCH_STORE=$(STORE) $(BIN)/python -m mkdocs build
 	@echo "docs: $(CURDIR)/site/index.html (open it in a browser; it needs no network)"
 
 # asv exits with 2 where a point failed: that is a result; its reason is in .asv/stores.

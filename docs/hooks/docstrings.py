@@ -10,8 +10,8 @@ import griffe
 
 from reports.pages.formula import formula
 
-_CODE = re.compile(r"(``.+?``|`.+?`)", re.DOTALL)
-_ACTIVE = re.compile(r"([*<\[])")
+_MEANT = re.compile(r"(``.+?``|`.+?`|(?<!\w)\*[A-Za-z][A-Za-z ]*\*(?!\w))", re.DOTALL)  # code, and emphasis of words
+_ACTIVE = re.compile(r"[*<\[]")
 
 
 class Docstrings(griffe.Extension):
@@ -23,12 +23,22 @@ class Docstrings(griffe.Extension):
             return
         paragraphs = inspect.cleandoc(obj.docstring.value).split("\n\n")
         registered = any(d.callable_path.endswith(".register") for d in getattr(obj, "decorators", ()))
-        written = [_escaped(paragraph) for paragraph in paragraphs]
+        written = [_written(paragraph) for paragraph in paragraphs]
         if registered and len(paragraphs) > 1:
-            written[1] = f'<div class="formula">{" ".join(formula(paragraphs[1]).split())}</div>'
+            html = re.sub(r"``(.+?)``", r"<code>\1</code>", " ".join(formula(paragraphs[1]).split()))
+            written[1] = f'<div class="formula">{html}</div>'
         obj.docstring.value = "\n\n".join(written)
 
 
+def _written(paragraph: str) -> str:
+    """A session as one, a table of reStructuredText as it was typed, and the rest as text."""
+    if paragraph.startswith(">>>"):
+        return f"```pycon\n{paragraph}\n```"
+    if paragraph.startswith("==="):
+        return f"```text\n{paragraph}\n```"
+    return _escaped(paragraph)
+
+
 def _escaped(paragraph: str) -> str:
-    parts = _CODE.split(paragraph)
-    return "".join(part if i % 2 else _ACTIVE.sub(r"\\\1", part) for i, part in enumerate(parts))
+    parts = _MEANT.split(paragraph)
+    return "".join(part if i % 2 else _ACTIVE.sub(lambda m: f"&#{ord(m[0])};", part) for i, part in enumerate(parts))

@@ -95,5 +95,10 @@ def _passes(e: Estimator) -> str:
 
 
 def _text(text: object) -> str:
-    """Text in which nothing is markup."""
-    return "".join(f"\\{c}" if c in "\\`*_[]<>|" else c for c in str(text))
+    """Text in which nothing is markup but names between double backquotes."""
+    parts = str(text).split("``")
+    return "".join(f"`{part}`" if i % 2 else _plain(part) for i, part in enumerate(parts))
+
+
+def _plain(text: str) -> str:
+    return "".join(f"&#{ord(c)};" if c in "\\`*_[]<>|" else c for c in text)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import estimators
+from bench.claims import claims
 from estimators.estimator import QUANTITIES
 
 ROOT = Path(__file__).parents[2]
@@ -25,7 +26,11 @@ def site(tmp_path_factory):
     folder = tmp_path_factory.mktemp("site")
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]
     done = subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+        command,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "NO_MKDOCS_2_WARNING": "1", "BENCH_STORE": ""},
     )
     assert done.returncode == 0, done.stderr[-4000:]
     return folder
@@ -73,6 +78,11 @@ def test_every_estimator_has_its_place(site):
         places = Loaded(site / "api" / f"{quantity}.html").ids
         built_in = {name for name in estimators.names(quantity) if estimators.get(name).origin == "estimators"}
         assert built_in <= places, built_in - places
+
+
+def test_the_ledger_holds_every_claim(site):
+    text = (site / "claims.html").read_text(encoding="utf-8")
+    assert claims() and [name for name in claims() if f"<code>{name}</code>" not in text] == []
 
 
 @pytest.mark.browser
