@@ -32,3 +32,15 @@ def test_a_page_is_written_between_its_marks_alone():
     new = choice.written(page, synthetic_rows())
     assert new.startswith("before\n<!-- measured: laplacian -->\n| D |") and new.endswith("<!-- end -->\nafter\n")
     assert "old" not in new and choice.written(new, synthetic_rows()) == new
+
+
+def test_a_size_is_told_by_its_own_rows_and_by_none_that_are_extrapolated_to_it():
+    rows = [row for row in synthetic_rows() if row["quantity"] == "laplacian"]
+    here = {"dim": 64, "depth": 2, "order": 2}
+    without = [r for r in rows if r["estimator"] != "forward_laplacian" or any(r[k] != v for k, v in here.items())]
+    assert "`forward_laplacian" in _line(choice.table(rows, "laplacian"))
+    assert "`forward_laplacian" not in _line(choice.table(without, "laplacian"))
+
+
+def _line(table):
+    return next(line for line in table.split("\n") if line.startswith("| 64 | 2 | 2 |"))
