@@ -14,7 +14,7 @@ from distributed import Future
 
 from bench import runner
 from bench.cluster import duty
-from bench.cluster.crew import WORKERS_WITHIN_S, Crew, Member
+from bench.cluster.crew import Crew, Member
 from bench.cluster.errors import ClusterError
 from bench.cluster.flights import Charged, Flight, Waiting
 from bench.forecast import nominal, order
@@ -208,10 +208,10 @@ class _Run:
             self._forget(flight.number)
         if self.flights or self.crew.members:
             self.last_busy = time.monotonic()
-        elif time.monotonic() - self.last_busy > WORKERS_WITHIN_S:
-            raise ClusterError(
-                f"no worker was left to measure for {WORKERS_WITHIN_S:.0f} s; the same command goes on from here"
-            )
+            return
+        self.watcher.on_stage("waiting for a worker")
+        if not self.crew.may_wait(self.last_busy):
+            raise ClusterError("no worker is left to measure; the same command goes on from here")
 
     def _lost(self, flight: Flight, why: str) -> None:
         spent_s = time.monotonic() - flight.started
@@ -231,13 +231,12 @@ class _Run:
         future.release()
 
     def stop(self) -> None:
-        """End what is under way; rows that came are committed."""
+        """Want no more of what is under way, which ends it on the workers; rows that came are committed."""
         self.drain()
         with contextlib.suppress(Exception):  # Dask's own: the scheduler may have gone
             self.crew.client.unsubscribe_topic(duty.TOPIC)
             for number in list(self.flights):
                 self._forget(number)
-        self.crew.dismiss()
 
     # Rows that nobody measured
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from distributed import Client
 
 WORKERS_WITHIN_S = 120.0
+ANOTHER_WITHIN_S = 20.0  # where those who are there may not measure, and one may be starting anew
 DISMISS_WITHIN_S = 10.0
 
 
@@ -91,6 +92,10 @@ class Crew:
         Raises:
             ClusterError: there is no worker, none may measure, or none has a device that the points ask for.
         """
+        try:
+            self.client.run_on_scheduler(duty.is_here)
+        except Exception as error:  # Dask's own, with what the scheduler raised in it
+            raise ClusterError(f"the Dask scheduler {_without_bench(error) or error}") from error
         deadline, lines = time.monotonic() + WORKERS_WITHIN_S, []
         while time.monotonic() < deadline:
             lines += self.look()[1]
@@ -105,6 +110,10 @@ class Crew:
             if not self.classes(device):
                 raise ClusterError(f"no worker has the device {device}, which the sweep asks for")
         return lines
+
+    def may_wait(self, since: float) -> bool:
+        """Whether somebody may still come who measures, when nobody has since a time of ``time.monotonic()``."""
+        return time.monotonic() - since < (ANOTHER_WITHIN_S if self._asked else WORKERS_WITHIN_S)
 
     def classes(self, device: str) -> list[str]:
         """The hardware classes that could measure on a device since the run began, in a fixed order."""
@@ -134,10 +143,8 @@ class Crew:
             self._answers.put((address, error))
 
     def _judge(self, address: str, answer: Any) -> list[str]:
-        if isinstance(answer, ModuleNotFoundError):
-            return self._refuse(address, f"{answer}: start it with this checkout's folder on PYTHONPATH")
         if isinstance(answer, BaseException):
-            return self._refuse(address, f"{type(answer).__name__}: {answer}")
+            return self._refuse(address, _without_bench(answer) or f"{type(answer).__name__}: {answer}")
         if why := answer.get("failed") or difference(self._proof, answer["proof"]):
             return self._refuse(address, why)
         self.members[address] = Member(address, answer["classes"], answer["machine"])
@@ -149,3 +156,10 @@ class Crew:
     def _refuse(self, address: str, why: str) -> list[str]:
         self.refused[address] = why
         return [f"worker {address} refused: {' '.join(why.split())}"]
+
+
+def _without_bench(error: BaseException) -> str:
+    """What to do where our package is not found, which Dask tells in exceptions of its own; empty for other errors."""
+    if "No module named 'bench" not in str(error):
+        return ""
+    return "cannot import bench: start it with this checkout's folder on PYTHONPATH"

@@ -97,6 +97,11 @@ class _Foreman:
 _foremen: dict[str, _Foreman] = {}
 
 
+def is_here() -> bool:
+    """Asked of the scheduler: it reads the names of tasks, and has to find them."""
+    return True
+
+
 async def enlist(text: str, dask_worker: Worker) -> dict[str, Any]:
     """Have a foreman stand ready for a run; returns its proof, classes and machine, or how it ``failed``."""
     settings = json.loads(text)

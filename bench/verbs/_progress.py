@@ -44,13 +44,13 @@ class PointProgress:
     def __init__(self, plan: Plan) -> None:
         self.total = 2 * len(plan) - len(plan.solo_done)  # each point is measured, then timed
         self.progress = bar()
+        self.solo_keys = set(plan.solo_done)
 
     def __enter__(self) -> Watcher:
         from bench.runner import Watcher
 
         self.progress.start()
         self.task = self.progress.add_task("starting", total=max(1, self.total))
-        self.solo_keys: set[str] = set()
         return Watcher(on_stage=self._stage, on_solo=self._solo, on_row=self._row, on_note=self._note)
 
     def __exit__(self, *_: object) -> None:
