@@ -31,9 +31,12 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
 
 def _nested(lines: list[str]) -> list[str]:
     """Indent what belongs to an item of a list by four, where GitHub is content with the width of its mark."""
-    written, width = [], 0
+    written, width, fenced = [], 0, False
     for line in lines:
-        if item := _ITEM.match(line):
+        fenced ^= line.startswith("```")  # code at the margin is nobody's item
+        if fenced:
+            item, width = None, 0
+        elif item := _ITEM.match(line):
             width = len(item[0])
         elif line and width and not line.startswith(" " * width):
             width = 0
