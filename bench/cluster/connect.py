@@ -40,7 +40,8 @@ def connected(address: str) -> Iterator[Client]:
         from distributed import Client
     except ImportError as error:
         raise ClusterError(f"--dask needs Dask ({error}): pip install -r requirements-dask.txt") from None
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters is said in our own lines
+    for name in [name for name in logging.root.manager.loggerDict if name.split(".")[0] == "distributed"]:
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)  # what matters is said in our own lines
     local = LOCAL.fullmatch(address)
     with _workers_here(int(local[1])) if local else contextlib.nullcontext(address) as where:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 import time
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 WORKERS_WITHIN_S = 120.0
 ANOTHER_WITHIN_S = 20.0  # where those who are there may not measure, and one may be starting anew
-DISMISS_WITHIN_S = 10.0
+DISMISS_WITHIN_S = 3.0
 
 
 @dataclass
@@ -69,7 +70,9 @@ class Crew:
             came = here - self._asked
             offers = self.client.scheduler_info(n_workers=-1)["workers"] if came else {}
         except Exception as error:  # Dask raises its own, and those of sockets, event loops and futures
-            raise ClusterError(f"the Dask scheduler does not answer any more ({type(error).__name__})") from error
+            why = type(error).__name__
+            line = f"the Dask scheduler does not answer any more ({why}); the same command goes on once one does"
+            raise ClusterError(line) from error
         lines = []
         for address in came & set(offers):
             self._asked.add(address)
@@ -129,7 +132,8 @@ class Crew:
         addresses = [address for address in self._asked if address not in self.refused or address in self.members]
 
         def send() -> None:
-            self.client.run(duty.dismiss, self.session, workers=addresses, on_error="ignore")
+            with contextlib.suppress(Exception):  # Dask's own; a foreman nobody asks ends by itself
+                self.client.run(duty.dismiss, self.session, workers=addresses, on_error="ignore")
 
         thread = threading.Thread(target=send, daemon=True)
         thread.start()

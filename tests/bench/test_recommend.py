@@ -323,3 +323,21 @@ def test_the_spread_grows_outside_as_predictions_of_left_out_ends_were_off():
     assert law.spread_at(128, 2) == pytest.approx(law.spread + law.spread_outside * math.log(2))
     tame = cost_law(dims, depths, [1.0, 2.0, 4.0, 8.0])
     assert (tame.spread, tame.spread_outside) == (0.05, 0.05)
+
+
+def test_rows_of_another_machine_are_in_no_answer_beside_those_of_the_first():
+    rows = list(synthetic_rows())
+    times = [name for name in rows[0] if name.startswith("time_") and isinstance(rows[0][name], float)]
+    faster = [
+        {
+            **row,
+            "key": f"other {row['key']}",
+            "machine": '{"cpu": "another"}',
+            **{n: row[n] / 100 for n in times if row[n]},
+        }
+        for row in rows
+        if row["estimator"] != "ssm"
+    ]
+    question = Question("score_matching", 64, 2, error=0.1)
+    alone, beside = recommend(rows, question), recommend([*rows, *faster], question)
+    assert [(a.label, a.step_s) for a in beside.qualified] == [(a.label, a.step_s) for a in alone.qualified]
