@@ -30,16 +30,21 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
 
 
 def _nested(lines: list[str]) -> list[str]:
-    """Indent what belongs to an item of a list by four, where GitHub is content with the width of its mark."""
-    written, width, fenced = [], 0, False
+    """Indent what belongs to an item of a list by four, where GitHub is content with the width of its mark.
+
+    After an item of several paragraphs the next one stands apart, or it would be read as the end of the last of them.
+    """
+    written: list[str] = []
+    width, fenced, paragraphs = 0, False, False
     for line in lines:
         fenced ^= line.startswith("```")  # code at the margin is nobody's item
-        if fenced:
-            item, width = None, 0
-        elif item := _ITEM.match(line):
-            width = len(item[0])
-        elif line and width and not line.startswith(" " * width):
+        item = None if fenced else _ITEM.match(line)
+        if item:
+            if paragraphs and written[-1]:
+                written.append("")
+            width, paragraphs = len(item[0]), False
+        elif line and not line.startswith(" " * (width or 1)):
             width = 0
-        inside = line and width and not item
-        written.append(" " * (4 - width) + line if inside else line)
+        paragraphs = bool(width) and (paragraphs or not line)
+        written.append(" " * (4 - width) + line if line and width and not item else line)
     return written

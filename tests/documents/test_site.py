@@ -85,6 +85,12 @@ def test_the_ledger_holds_every_claim(site):
     assert claims() and [name for name in claims() if f"<code>{name}</code>" not in text] == []
 
 
+def test_a_list_of_the_repository_keeps_its_items(site):
+    text = (site / "CONTRIBUTING.html").read_text(encoding="utf-8")
+    steps = text[text.index('id="an-estimator-in-five-steps"') : text.index('id="a-problem"')]
+    assert steps.count("<li>") == 5
+
+
 @pytest.mark.browser
 @pytest.mark.skipif(EXECUTABLE is None, reason="no Chromium")
 def test_search_finds_from_disk_without_the_network(site):
@@ -92,12 +98,17 @@ def test_search_finds_from_disk_without_the_network(site):
     asked, said = [], []
     with playwright.sync_playwright() as p:
         browser = p.chromium.launch(executable_path=EXECUTABLE, args=["--no-sandbox", "--disable-gpu"])
-        page = browser.new_context(offline=True).new_page()
+        page = browser.new_context(offline=True, viewport={"width": 1280, "height": 900}).new_page()
+        page.set_default_timeout(90_000)
         page.on("request", lambda request: asked.append(request.url))
         page.on("pageerror", lambda error: said.append(str(error)))
         page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
         page.goto((site / "index.html").as_uri())
-        page.locator("input[name=query]").fill("phantom")
+        page.locator("input[name=query]").click()
+        page.wait_for_function(
+            "!document.querySelector('.md-search-result__meta').textContent.includes('Initializing')"
+        )  # what is typed before the index is read is not looked for
+        page.keyboard.type("phantom")
         found = page.locator(".md-search-result__link").first
         found.wait_for(state="attached")
         titles = page.locator(".md-search-result__link").evaluate_all("links => links.map(link => link.href)")
