@@ -28,6 +28,21 @@ def test_turns_do_not_overlap(tmp_path):
     assert most == [1, 1, 1, 1]
 
 
+def test_work_that_is_not_timed_is_shared_and_never_beside_a_timing(tmp_path):
+    lock, timed = tmp_path / "lock", threading.Event()
+
+    def timing():
+        with turn(lock):
+            timed.set()
+
+    with turn(lock, shared=True), turn(lock, shared=True):
+        thread = threading.Thread(target=timing)
+        thread.start()
+        assert not timed.wait(0.1)
+    assert timed.wait(10)
+    thread.join()
+
+
 def test_a_file_that_cannot_be_opened_holds_nothing_and_goes_on(tmp_path):
     with turn(tmp_path / "no such folder" / "lock") as held:
         assert not held
