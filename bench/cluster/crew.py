@@ -129,7 +129,7 @@ class Crew:
 
     def dismiss(self) -> None:
         """End what stands ready on the workers, as far as they can be reached."""
-        addresses = [address for address in self._asked if address not in self.refused or address in self.members]
+        addresses = list(self._asked)  # refused ones too: a foreman proved what was refused
 
         def send() -> None:
             with contextlib.suppress(Exception):  # Dask's own; a foreman nobody asks ends by itself

@@ -204,7 +204,8 @@ def _crew(address: str, settings: Settings, devices: frozenset[str]) -> Iterator
         try:
             for line in crew.assemble():
                 click.echo(line, err=True)
-            click.echo(f"{len(crew.members)} workers at {address}", err=True)
+            count = len(crew.members)
+            click.echo(f"{count} worker{'s' * (count > 1)} at {address}", err=True)
             yield crew
         finally:
             crew.dismiss()
