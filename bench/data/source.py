@@ -95,6 +95,18 @@ def prepare(name: str, dim: int, batch: int) -> None:
         cache.write_array(path, np.asarray(source.make(dim, TABLE_ROWS * _blocks(batch)), dtype=np.float64))
 
 
+def table(name: str, dim: int) -> np.ndarray:
+    """The whole prepared table of up to 1024 rows' batches, (N, dim): for what is fitted to all of the data.
+
+    Raises:
+        LookupError: the table has not been prepared.
+    """
+    found = _read(_path(_sources[name], dim, 1), dim, 1)
+    if found is None:
+        raise LookupError(f"data {name!r} at dim {dim} is not in the cache at {cache.directory()}")
+    return found
+
+
 def rows(name: str, dim: int, batch: int, generator: torch.Generator) -> Tensor:
     """B rows, (batch, dim) float64: drawn, or picked from the prepared table without replacement.
 

@@ -13,7 +13,6 @@ from bench.problems import implicit_encoder as _implicit_encoder  # noqa: F401
 from bench.problems import made as _made  # noqa: F401
 from bench.problems import mlp as _mlp  # noqa: F401
 from bench.problems import ncsn as _ncsn  # noqa: F401
-from bench.problems import pixel_flow as _pixel_flow  # noqa: F401
 from bench.problems import quadratic as _quadratic  # noqa: F401
 from bench.problems import ridge as _ridge  # noqa: F401
 from bench.problems import score_mlp as _score_mlp  # noqa: F401

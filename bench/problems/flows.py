@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from bench.exact.couplings import Coupling, DiagonalScale, NegativeHalfSquare, Total
 from bench.point import ProblemSpec
+from bench.problems.pixel_flow import PIXELS, standardised_logits
 from bench.problems.registry import register
 from bench.problems.scaled_layers import Draws, hidden_layers
 from bench.problems.weights import linear, normal, orthogonal
@@ -128,9 +129,11 @@ NEEDS = ("function", "score", "flow")
 def build_glow_fc(spec: ProblemSpec, rows: Tensor, generator: torch.Generator) -> nn.Module:
     """``depth`` + 1 dense linear layers with smooth leaky activations between, so that y is of unit size on the rows.
 
-    Every weight is orthogonal plus a random tenth, and well conditioned.
+    Every weight is orthogonal plus a random tenth, and well conditioned. On raw pixels, the flow of their preprocessed
+    values with the preprocessing inside.
     """
-    linears, h = [], rows
+    before = standardised_logits(spec.dim) if spec.data == PIXELS else None
+    linears, h = [], rows if before is None else before.preprocess(rows)[0]
     for i in range(spec.depth + 1):
         weight = orthogonal(spec.dim, spec.dim, generator)
         noise = normal(generator, spec.dim, spec.dim)
@@ -143,7 +146,10 @@ def build_glow_fc(spec: ProblemSpec, rows: Tensor, generator: torch.Generator) -
         bias = 0.1 * normal(generator, spec.dim) - z.mean(0)
         linears.append(linear(weight, bias))
         h = z + bias
-    return DenseFlow(linears)
+    if before is None:
+        return DenseFlow(linears)
+    before.flow = DenseFlow(linears)
+    return before
 
 
 @register(

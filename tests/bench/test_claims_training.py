@@ -143,8 +143,8 @@ def sawtooth(rising: tuple[str, ...], rate: float | None = None):
 
 def likelihood(before: float, after: float):
     """−log p of sliced score matching in pixels and in logits, where likelihood has 1."""
-    pixels = {"glow_fc_pixels": before, "glow_fc": after}
-    return lambda t: {"nll": pixels[t.point.problem.model] if t.point.estimator == "ssm" else 1.0}
+    pixels = {"digits_pixels": before, "digits": after}
+    return lambda t: {"nll": pixels[t.point.problem.data] if t.point.estimator == "ssm" else 1.0}
 
 
 def differences(end: float, dims: tuple[int, ...] = (16, 196)):
