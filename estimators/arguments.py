@@ -36,15 +36,15 @@ def _is_count(value: Any) -> bool:
 
 
 _COUNT = (_is_count, "a whole number >= 1")
-_COUNT_OR_NONE = (lambda value: value is None or _is_count(value), "a whole number >= 1, or None")
-_POSITIVE = (lambda value: value is None or (_is_number(value) and value > 0), "a finite number > 0")
+_POSITIVE = (lambda value: _is_number(value) and value > 0, "a finite number > 0")
 
-# Options are named alike in every estimator, so what they may be is said once, here.
+# Options are named alike in every estimator, so what they may be is said once, here. None besides, where an estimator
+# has it as the default, and for chunk.
 ALLOWED: Mapping[str, tuple[Callable[[Any], bool], str]] = MappingProxyType(
     {
         "probes": _COUNT,
         "samples": _COUNT,
-        "chunk": _COUNT_OR_NONE,
+        "chunk": _COUNT,
         "eps": _POSITIVE,
         "sigma": _POSITIVE,
         "law": (lambda value: value in LAWS, "one of " + ", ".join(LAWS)),
@@ -54,15 +54,12 @@ ALLOWED: Mapping[str, tuple[Callable[[Any], bool], str]] = MappingProxyType(
 # And these in the estimators of equilibrium models alone: elsewhere a solver or a tolerance is another thing.
 ALLOWED_OF_EQUILIBRIA: Mapping[str, tuple[Callable[[Any], bool], str]] = MappingProxyType(
     {
-        "steps": _COUNT_OR_NONE,
+        "steps": _COUNT,
         "terms": _COUNT,
         "iterations": _COUNT,
         "damping": (lambda value: _is_number(value) and 0 < value <= 1, "a number > 0 and <= 1"),
         "solver": (lambda value: value in SOLVERS, "one of " + ", ".join(SOLVERS)),
-        "tolerance": (
-            lambda value: value is None or (_is_number(value) and value >= 0),
-            "a finite number >= 0, or None",
-        ),
+        "tolerance": (lambda value: _is_number(value) and value >= 0, "a finite number >= 0"),
     }
 )
 
@@ -109,10 +106,16 @@ def check_option(estimator: Estimator, name: str, value: Any) -> None:
         ValueError: naming the option, what was given and what is allowed.
     """
     known = {**ALLOWED, **ALLOWED_OF_EQUILIBRIA} if estimator.needs == "equilibrium" else ALLOWED
+    may_be_none = name == "chunk" or estimator.options[name] is None
+    if value is None and may_be_none:
+        return
     if name in known:
         is_allowed, description = known[name]
         if not is_allowed(value):
+            description += ", or None" if may_be_none else ""
             raise ValueError(f"option {name} has to be {description}; got {value!r}")
+    elif value is None:
+        raise ValueError(f"option {name} of {estimator.name} cannot be None")
 
 
 def check_options(estimator: Estimator, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -120,10 +123,6 @@ def check_options(estimator: Estimator, options: Mapping[str, Any]) -> dict[str,
     for name, value in options.items():
         if name not in estimator.options:
             raise ValueError(f"{estimator.name} has no option {name!r}" + close_matches(name, estimator.options))
-        if value is None and estimator.options[name] is None:
-            continue
-        if value is None and name not in ("chunk",):
-            raise ValueError(f"option {name} of {estimator.name} cannot be None")
         check_option(estimator, name, value)
     return {**estimator.options, **options}
 

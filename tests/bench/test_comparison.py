@@ -233,7 +233,7 @@ def test_nothing_timed_is_no_number():
         (["ssm", "fd_ssn"], "did you mean 'fd_ssm'"),
         (["ssm", "hutchinson"], "got ssm (score_matching), hutchinson (laplacian)"),
         (["ssm", "fd_ssm:epsi=1"], "fd_ssm has no option 'epsi'; did you mean 'eps'?"),
-        (["ssm", "fd_ssm:eps=-1"], "option eps has to be a finite number > 0; got -1"),
+        (["ssm", "fd_ssm:eps=-1"], "option eps has to be a finite number > 0, or None; got -1"),
         (["ssm", "fd_ssm:eps"], "options are written NAME:OPTION=VALUE"),
         (["ssm", "fd_ssm", "--order", "3"], "ssm does order 2; not 3"),
         (["ssm", "fd_ssm", "--model", "mlpp"], "did you mean 'mlp'"),

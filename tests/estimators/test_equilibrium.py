@@ -269,7 +269,9 @@ def test_chunks_of_coordinates_change_nothing(x):
     ("name", "options", "message"),
     [
         ("deq_phantom", {"damping": 0.0}, "damping has to be a number > 0 and <= 1"),
-        ("deq_phantom", {"steps": 0}, "steps has to be a whole number >= 1"),
+        ("deq_phantom", {"steps": 0}, "steps has to be a whole number >= 1; got 0"),
+        ("deq_phantom", {"steps": None}, "steps has to be a whole number >= 1; got None"),
+        ("deq_unrolled", {"steps": 0}, "steps has to be a whole number >= 1, or None; got 0"),
         ("deq_neumann", {"terms": 0}, "terms has to be a whole number >= 1"),
         ("deq_exact", {"solver": "newton"}, "solver has to be one of picard, anderson"),
         ("deq_exact", {"tolerance": -1.0}, r"tolerance has to be a finite number >= 0, or None; got -1.0"),
