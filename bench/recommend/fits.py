@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from bench.recommend.measurement import Measurement
-from bench.recommend.scaling import Law, cost_law, error_law, exact_law, shared_rates
+from bench.recommend.scaling import LIKELIHOOD_TERMS, TERMS, Law, Powers, cost_law, error_law, exact_law, shared_rates
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,11 @@ def time_law(group: list[Measurement], rates: tuple[float, ...] = ()) -> Law | N
     """The law of the step time of one label, from what its steps do where every row knows that."""
     work = list(zip(*(m.work for m in group), strict=True)) if all(m.work for m in group) else ()
     sizes = [m.dim for m in group], [m.depth for m in group]
-    return cost_law(*sizes, [m.time for m in group], group[0].width, work, rates)
+    return cost_law(*sizes, [m.time for m in group], group[0].width, work, rates, _terms(group[0]))
+
+
+def _terms(row: Measurement) -> Powers:
+    return LIKELIHOOD_TERMS if row.quantity == "log_likelihood" else TERMS
 
 
 def _fit(group: list[Measurement], rates: tuple[float, ...]) -> Fits | None:

@@ -3,10 +3,11 @@
 A cost is a sum of power laws with coefficients that are not negative, Σ c_k D^p depth^q min(D, width)^r, fitted to
 relative errors. What a step *does* is known without noise: its floating-point operations, the bytes it moves, the
 operations it launches, its peak memory. Their laws over all of `TERMS` are exact or nearly so, also far outside (exact
-Laplacians that compress columns cost min(D, width) passes). Its *time* is so many seconds for each of them: three rates
-fitted to noisy times extrapolate where a free power law would follow the noise. The rates are the machine's, nearly the
-same for every estimator of a setting, so each estimator's are drawn towards those of all: small sizes alone say little
-of the rates at large ones. Without that knowledge, the time gets as many terms as its sizes carry.
+Laplacians that compress columns cost min(D, width) passes); a likelihood has `LIKELIHOOD_TERMS` besides. Its *time* is
+so many seconds for each of them: three rates fitted to noisy times extrapolate where a free power law would follow the
+noise. The rates are the machine's, nearly the same for every estimator of a setting, so each estimator's are drawn
+towards those of all: small sizes alone say little of the rates at large ones. Without that knowledge, the time gets as
+many terms as its sizes carry.
 Errors (std, bias) follow one power law, fitted in logarithms.
 """
 
@@ -39,6 +40,9 @@ Powers = tuple[tuple[float, float, float], ...]
 
 TERMS: Powers = ((0, 1, 0), (1, 0, 0), (1, 1, 0), (2, 0, 0), (0, 1, 1), (1, 0, 1), (0, 0, 0), (0, 0, 1))
 """(p, q, r) of what a pass, or D or min(D, width) passes, through layers of `width` units come to."""
+
+LIKELIHOOD_TERMS: Powers = (*TERMS, (2, 1, 0), (3, 0, 0), (3, 1, 0))
+"""The same, and what dense D × D layers and their log-determinants come to: a likelihood pays for both."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,7 @@ def cost_law(
     width: float = math.nan,
     work: Sequence[Sequence[float]] = (),
     rates: Sequence[float] = (),
+    terms: Powers = TERMS,
 ) -> Law | None:
     """A law of times; None with fewer than two sizes or a value that is not positive.
 
@@ -95,13 +100,15 @@ def cost_law(
         width: units in a hidden layer.
         work: what the step does, without noise, each of its kinds for each row.
         rates: the `shared_rates` of the setting, towards which this estimator's are drawn.
+        terms: of the laws of the work.
     """
     d, l, y = (np.asarray(a, dtype=float) for a in (dims, depths, values))
     if len(set(zip(d, l, strict=True))) < 2 or not (y > 0).all():
         return None
     kinds = np.asarray(work, dtype=float).reshape(-1, len(y))
     if len(kinds) and (kinds > 0).all():
-        return _with_spread(partial(_by_work, shared=np.asarray(rates, dtype=float)), d, l, y, width, kinds)
+        fit = partial(_by_work, shared=np.asarray(rates, dtype=float), terms=terms)
+        return _with_spread(fit, d, l, y, width, kinds)
     return _with_spread(_by_size, d, l, y, width, kinds)
 
 
@@ -112,7 +119,7 @@ def exact_law(
     d, l, y = (np.asarray(a, dtype=float) for a in (dims, depths, values))
     if len(set(zip(d, l, strict=True))) < 2 or not (y > 0).all():
         return None
-    return _with_spread(_by_terms, d, l, y, width, np.empty((0, len(y))))
+    return _with_spread(partial(_by_terms, terms=TERMS), d, l, y, width, np.empty((0, len(y))))
 
 
 def error_law(dims: Sequence[float], depths: Sequence[float], values: Sequence[float]) -> Law | None:
@@ -142,21 +149,23 @@ def shared_rates(work: Sequence[Sequence[float]], values: Sequence[float]) -> tu
 
 
 def _by_work(
-    d: np.ndarray, l: np.ndarray, y: np.ndarray, width: float, kinds: np.ndarray, shared: np.ndarray
+    d: np.ndarray, l: np.ndarray, y: np.ndarray, width: float, kinds: np.ndarray, shared: np.ndarray, terms: Powers
 ) -> tuple[Powers, np.ndarray]:
     """Rates for each kind of work, times that work's own law."""
-    laws = np.stack([_by_terms(d, l, kind, width, kinds)[1] for kind in kinds])
+    laws = np.stack([_by_terms(d, l, kind, width, kinds, terms)[1] for kind in kinds])
     if not len(shared):
-        return TERMS, _nonnegative(kinds.T, y) @ laws
+        return terms, _nonnegative(kinds.T, y) @ laws
     usual = shared / np.median(shared @ kinds / y)  # an estimator's own speed, the machine's proportions
     weight = math.sqrt(TOWARDS_ALL)
     rows = np.vstack([(kinds * usual[:, None] / y).T, weight * np.eye(len(usual))])
     deviation, _ = nnls(rows, np.concatenate([np.ones(len(y)), np.full(len(usual), weight)]))
-    return TERMS, deviation * usual @ laws
+    return terms, deviation * usual @ laws
 
 
-def _by_terms(d: np.ndarray, l: np.ndarray, y: np.ndarray, width: float, _: np.ndarray) -> tuple[Powers, np.ndarray]:
-    return TERMS, _nonnegative(_columns(TERMS, d, l, width), y)
+def _by_terms(
+    d: np.ndarray, l: np.ndarray, y: np.ndarray, width: float, _: np.ndarray, terms: Powers
+) -> tuple[Powers, np.ndarray]:
+    return terms, _nonnegative(_columns(terms, d, l, width), y)
 
 
 def _by_size(d: np.ndarray, l: np.ndarray, y: np.ndarray, width: float, _: np.ndarray) -> tuple[Powers, np.ndarray]:

@@ -15,7 +15,7 @@ from bench.store.latest import latest
 @click.command("recommend")
 @click.option("--dim", type=click.IntRange(min=1), required=True, help="D, the input dimension.")
 @click.option("--depth", type=click.IntRange(min=1), required=True, help="How many hidden layers.")
-@click.option("--order", type=click.IntRange(min=0), default=2, show_default=True, help="T, the derivative order.")
+@click.option("--order", type=click.IntRange(min=0), help="T, the derivative order. [2, and 0 for a likelihood]")
 @click.option(
     "--error",
     type=click.FloatRange(min=0, min_open=True),
@@ -40,7 +40,7 @@ from bench.store.latest import latest
 def recommend(
     dim: int,
     depth: int,
-    order: int,
+    order: int | None,
     error: float,
     memory: float | None,
     budget: float | None,
@@ -58,6 +58,7 @@ def recommend(
     from bench.recommend import Question, QuestionError
     from bench.recommend import recommend as answer
     from bench.sweep.plugins import load_plugin
+    from bench.sweep.study import DEFAULT_ORDERS
 
     for file in plugins:
         load_plugin(file)
@@ -68,7 +69,9 @@ def recommend(
     if quantity is None and len(quantities) != 1:
         raise click.UsageError(f"the store holds {len(quantities)} quantities: give --quantity {'|'.join(quantities)}")
     at_hand = None if memory is None else memory * 2**30
-    question = Question(quantity or quantities[0], dim, depth, order, error, at_hand, budget)
+    quantity = quantity or quantities[0]
+    order = DEFAULT_ORDERS.get(quantity, 2) if order is None else order
+    question = Question(quantity, dim, depth, order, error, at_hand, budget)
     try:
         found = answer(rows, question)
     except QuestionError as problem:

@@ -11,7 +11,9 @@ from click.testing import CliRunner
 
 from bench.recommend import Question, recommend
 from bench.recommend.accuracy import sure_bias
+from bench.recommend.fits import fits
 from bench.recommend.holdout import Prediction, predictions, share, summary
+from bench.recommend.measurement import measurements
 from bench.recommend.rule import calls_needed
 from bench.recommend.scaling import cost_law, error_law, shared_rates
 from bench.store import Store
@@ -189,6 +191,23 @@ def test_rates_of_all_estimators_tell_what_small_sizes_of_one_do_not():
     alone, told = (cost_law(dims, depths, times, 128, work, known)(1e6, 2) for known in ((), shared))
     assert abs(alone / true - 1) > 1
     assert told == pytest.approx(true, rel=0.15)
+
+
+@pytest.mark.parametrize("quantity", ["log_likelihood", "score_matching"])
+def test_a_likelihoods_log_determinants_are_extrapolated_as_cubes(quantity):
+    """A dense flow of two layers at D = 64, 196, 784: 12 B D² + (2/3 + 2) D³ a layer; a score spares the cube."""
+    cube = 8 / 3 if quantity == "log_likelihood" else 0.0
+    flops = lambda d: 2 * (12 * 100 * d**2 + cube * d**3) + 5000 * d  # noqa: E731
+    seconds = lambda d: 1e-10 * flops(d)  # noqa: E731
+    row = {"quantity": quantity, "estimator": "mle", "depth": 1, "order": 0, "outcome": "ok", "grad_bias": 0.0}
+    rows = []
+    for d in (64, 196, 784):
+        work = {"flops": flops(d), "moved_bytes": 1e3 * d**2, "operations": 60}
+        own = {"dim": d, "time_step_s": seconds(d), "peak_step_bytes": 32.0 * d**2}
+        rows.append({**row, **own, "extra": {"step_work": work}})
+    (fit,) = fits(measurements(rows))
+    assert fit.time(3136, 1) == pytest.approx(seconds(3136), rel=0.1)
+    assert fit.memory(3136, 1) == pytest.approx(32.0 * 3136**2, rel=0.02)
 
 
 def test_a_law_that_saturates_at_the_width():
