@@ -7,19 +7,18 @@ a finite batch's own objective jumps in θ, and has no derivative to be held aga
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from bench import problems
-from bench.exact import kinks
+from bench.exact import kinks, lines
 from bench.exact.activations import ACTIVATIONS
 from bench.point import ProblemSpec
 from bench.references.recipe import Draw, Recipe, Values
 
 NOISE = 0.3  # of a coordinate whose standard deviation on the data is one
+LIMIT_S = 600.0
 REMARK = f"over the rows noised by N(0, {NOISE}²), kinks counted, by Stein's identity"
 
 
@@ -36,28 +35,45 @@ def at(spec: ProblemSpec, quantity: str, order: int, target: str = "") -> bool:
 
 def counting(recipe: Recipe, spec: ProblemSpec) -> Recipe:
     """A recipe held against the same quantity over noised rows, with what happens at the kinks."""
-    widened = ACTIVATIONS[spec.activation].continuous < 1 and "function" in problems.needs(spec.model)
-    floor = kinks.WIDENING_ERROR if widened else 0.0
+    jumps = ACTIVATIONS[spec.activation].continuous < 1 and "function" in problems.needs(spec.model)
 
     def label(spec: ProblemSpec, quantity: str) -> str:
         return f"{recipe.label(spec, quantity)}; {REMARK}"
 
-    return replace(recipe, label=label, kept_as="kinked", sampler=partial(_sampler, widened), noise=NOISE, floor=floor)
+    sampler = _along_lines if jumps else _at_points
+    return replace(recipe, label=label, kept_as="kinked", sampler=sampler, noise=NOISE, limit_s=LIMIT_S)
 
 
-def _sampler(widened: bool, model: nn.Module, quantity: str, order: int, x: Tensor) -> Draw:
-    weighted = [(1.0, model)]
-    if widened:
-        once, twice = (kinks.widened(model, x, NOISE, times * kinks.WIDTH) for times in (1, 2))
-        weighted = [(4 / 3, once), (-1 / 3, twice)]
-    parameters = [p for p in model.parameters() if p.requires_grad]
-    keep: dict[str, Any] = {"allow_unused": True, "materialize_grads": True}
+def _at_points(model: nn.Module, quantity: str, order: int, x: Tensor) -> Draw:
+    """Where the score is continuous."""
 
     def draw(x: Tensor, v: Tensor, z: Tensor) -> Values:
-        value = sum(
-            (weight * kinks.draw(model, quantity, order, x, v, NOISE, z) for weight, model in weighted),
-            torch.zeros_like(x[:, 0]),
-        )
-        return value.detach(), list(torch.autograd.grad(value.mean(), parameters, **keep))
+        value = kinks.draw(model, quantity, order, x, v, NOISE, z)
+        return value.detach(), gradients(model, value.mean())
 
     return draw
+
+
+def _along_lines(model: nn.Module, quantity: str, order: int, x: Tensor) -> Draw:
+    """Where the score itself jumps."""
+    if not any(isinstance(module, nn.ReLU) for module in model.modules()):
+        raise NotImplementedError(f"{type(model).__name__} has kinks that are in no nn.ReLU module: no reference")
+    rows = lines.rows_at_once(model, x)
+
+    def draw(x: Tensor, v: Tensor, z: Tensor) -> Values:
+        values, sums = [], None
+        for some in zip(*(t.split(rows) for t in (x, v, z)), strict=True):
+            value = lines.draw(model, quantity, order, some[0], some[1], NOISE, some[2])
+            parts = gradients(model, value.sum() / len(x))
+            sums = parts if sums is None else [a + b for a, b in zip(sums, parts, strict=True)]
+            values.append(value.detach())
+        assert sums is not None
+        return torch.cat(values), sums
+
+    return draw
+
+
+def gradients(model: nn.Module, mean: Tensor) -> list[Tensor]:
+    """Of a mean, one for each parameter that requires one."""
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    return list(torch.autograd.grad(mean, parameters, allow_unused=True, materialize_grads=True))

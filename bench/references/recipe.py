@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -35,7 +36,7 @@ class Recipe:
         noise: σ; estimators held against this are run at x + σz, a fresh z each draw. 0 for the points as they are.
         rows: the fewest rows a draw takes, several z a row of a smaller batch.
         error: the relative standard error at which averaging ends.
-        floor: a relative error of the gradient that the spread of the draws does not show.
+        limit_s: what averaging may take, seconds of the processor; it ends with the error it has reached by then.
     """
 
     label: Callable[[ProblemSpec, str], str]
@@ -45,6 +46,6 @@ class Recipe:
     exact: Exact = exact_gradient
     sampler: Callable[[nn.Module, str, int, Tensor], Draw] | None = None
     noise: float = 0.0
-    floor: float = 0.0
     rows: int = 512
     error: float = 0.01
+    limit_s: float = math.inf

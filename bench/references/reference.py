@@ -26,7 +26,7 @@ from bench.references.residual import RESIDUAL
 from bench.references.smoothed import SMOOTHED
 from estimators.estimator import QUANTITIES, TARGETS
 
-REFERENCE_VERSION = 2
+REFERENCE_VERSION = 3
 GROUPS = 16
 RECIPES: Mapping[str, Recipe] = MappingProxyType(
     {
@@ -128,14 +128,14 @@ def _remark(problem: problems.Problem, quantity: str) -> str:
 def _averaged(problem: problems.Problem, recipe: Recipe, quantity: str, order: int) -> Reference:
     assert recipe.sampler is not None
     draw = recipe.sampler(problem.model, quantity, order, problem.x)
-    mean = sampling.average(draw, problem.x, problem.v, recipe.rows, recipe.error)
+    mean = sampling.average(draw, problem.x, problem.v, recipe.rows, recipe.error, recipe.limit_s)
     return Reference(
         value=mean.value,
         gradient=mean.gradient,
         minibatch_std=mean.minibatch_std,
         label=recipe.label(problem.spec, quantity) + _remark(problem, quantity),
         route="draws",
-        error=math.hypot(mean.error, recipe.floor),
+        error=mean.error,
         noise=recipe.noise,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import dataclass
 
 import torch
@@ -34,8 +35,10 @@ class Mean:
     draws: int
 
 
-def average(draw: Draw, x: Tensor, v: Tensor, rows: int = 512, error: float = 0.01) -> Mean:
+def average(draw: Draw, x: Tensor, v: Tensor, rows: int = 512, error: float = 0.01, limit_s: float = math.inf) -> Mean:
     """Average draws until the relative standard error of the gradient is at most ``error``, or ``MOST`` are spent.
+
+    Where the next ``EVERY`` draws would go beyond ``limit_s`` it ends with what it has.
 
     The batch is split in groups of rows, and the draws in two halves. With a_g and b_g the halves' means of group g's
     gradient, the noise-free spread of the groups is Σ_g w_g² (a_g − ā)·(b_g − b̄): the two halves' noise is independent.
@@ -46,12 +49,17 @@ def average(draw: Draw, x: Tensor, v: Tensor, rows: int = 512, error: float = 0.
         v: (B, D).
         rows: the fewest rows a draw takes: a small batch is taken several times, each with its own z.
         error: what is aimed at.
+        limit_s: seconds of this thread on the processor, which neighbours do not lengthen.
+
+    Raises:
+        NotImplementedError: the fewest draws would take longer than ``limit_s``, or one is not finite.
     """
     generator = torch.Generator().manual_seed(SEED)
     groups = torch.arange(len(x)).tensor_split(min(GROUPS, len(x)))
     weights = torch.tensor([len(group) / len(x) for group in groups], dtype=torch.float64)
     copies = max(1, rows // len(x))
     values, halves, squares, draws = torch.zeros_like(x[:, 0]), None, 0.0, 0
+    started_s = one_s = time.thread_time()
     while True:
         z = torch.randn(copies, *x.shape, dtype=x.dtype, generator=generator)
         gradients = []
@@ -65,6 +73,10 @@ def average(draw: Draw, x: Tensor, v: Tensor, rows: int = 512, error: float = 0.
         halves[draws % 2] += stacked
         squares += float((weights @ stacked).square().sum())
         draws += 1
+        if draws <= 2:  # the first warms up
+            one_s, before_s = time.thread_time(), one_s
+            if draws == 2 and (fewest_s := (one_s - before_s) * FEWEST) > limit_s:
+                raise NotImplementedError(f"the fewest draws, {FEWEST}, take {fewest_s:.3g} s, over {limit_s:g} s")
         if draws % EVERY:
             continue
         mean = weights @ halves.sum(0) / draws
@@ -73,7 +85,9 @@ def average(draw: Draw, x: Tensor, v: Tensor, rows: int = 512, error: float = 0.
             raise NotImplementedError("a draw of the reference is not finite")
         variance = max(0.0, squares / draws - norm**2) / (draws - 1)
         reached = math.sqrt(variance) / norm if norm else math.inf
-        if (draws >= FEWEST and reached <= error) or draws >= MOST:
+        spent_s = time.thread_time() - started_s
+        over = spent_s * (draws + EVERY) / draws > limit_s
+        if (draws >= FEWEST and (reached <= error or over)) or draws >= MOST:
             spread = _minibatch_std(halves / (draws / 2), weights, norm)
             return Mean(values / draws, mean, reached if norm else 0.0, spread, draws)
 

@@ -2,24 +2,22 @@
 
 By the heat semigroup, derivatives of E f(x + σz) are expectations of derivatives at x + σz; by Stein's identity, the
 θ-gradient of denoising score matching, E[½‖s(x + σz) + z/σ‖²], is that of exact score matching at x + σz. So both are
-means of exact gradients at noised rows, whose spread is small: 16 draws of them reach a per cent or two.
+means of exact gradients at noised rows, whose spread is small: 16 draws of them reach a per cent or two. They
+may take ``LIMIT_S``, and end there with the error that they have reached.
 """
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 
-import torch
 from torch import Tensor, nn
 
 from bench.exact.gradient import exact_gradient, serving
 from bench.point import ProblemSpec
-from bench.references import sampling
 from bench.references.exact import name
 from bench.references.recipe import Draw, Recipe, Values
 
-TOO_LONG_S = 10.0
+LIMIT_S = 10.0
 
 
 def _label(spec: ProblemSpec, quantity: str) -> str:
@@ -37,19 +35,12 @@ def at(sigma: float) -> Recipe:
 
     def sampler(model: nn.Module, quantity: str, order: int, x: Tensor) -> Draw:
         route = serving(model, quantity, order)[0]
-        groups = min(sampling.GROUPS, len(x))
-        clock: list[float] = []  # of the processor, which neighbours do not slow down; the first draw warms up
 
         def draw(x: Tensor, v: Tensor, z: Tensor) -> Values:
-            clock.append(time.process_time() / torch.get_num_threads())
-            if len(clock) == 2 * groups + 1:
-                spent_s = clock[-1] - clock[groups]
-                if spent_s * sampling.FEWEST > TOO_LONG_S:
-                    raise NotImplementedError(
-                        f"the fewest, {sampling.FEWEST} draws of {spent_s:.1f} s take longer than {TOO_LONG_S:g} s"
-                    )
             return exact_gradient(model, quantity, order, x + sigma * z, v, route)
 
         return draw
 
-    return replace(SMOOTHED, label=label, kept_as=f"smoothed {sigma!r}", sampler=sampler, rows=1, error=0.02)
+    return replace(
+        SMOOTHED, label=label, kept_as=f"smoothed {sigma!r}", sampler=sampler, rows=1, error=0.02, limit_s=LIMIT_S
+    )

@@ -53,8 +53,8 @@ def test_denoising_has_no_bias_against_noised_rows_and_one_against_clean_ones():
 
 
 def test_what_would_take_too_long_is_not_begun(monkeypatch):
-    monkeypatch.setattr(smoothed, "TOO_LONG_S", 0.0)
-    with pytest.raises(NotImplementedError, match=r"16 draws of .* s take longer than 0 s"):
+    monkeypatch.setattr(smoothed, "LIMIT_S", 0.0)
+    with pytest.raises(NotImplementedError, match=r"the fewest draws, 16, take .* s, over 0 s"):
         references.compute(ProblemSpec(data="gaussian", dim=2, batch=8), "score_matching", target="smoothed", sigma=0.1)
 
 
@@ -69,3 +69,21 @@ def test_a_draw_that_is_not_finite_is_no_reference():
     with pytest.raises(NotImplementedError, match="not finite"):
         sampling.average(draw, x, x)
     assert len(draws) == sampling.GROUPS * sampling.EVERY  # at the first look
+
+
+def test_averaging_ends_at_its_limit_with_the_error_it_has(monkeypatch):
+    """A second a draw: the noise asks for all draws there may be, and ten minutes hold fewer."""
+    clock = [0.0]
+    monkeypatch.setattr(sampling.time, "thread_time", lambda: clock[0])
+    x = torch.zeros(4, 2, dtype=torch.float64)
+
+    def draw(x, v, z):
+        clock[0] += 1.0 / sampling.GROUPS
+        return z[:, 0], (torch.ones(3, dtype=torch.float64) + z.mean(0)[0],)
+
+    found = sampling.average(draw, x, x, rows=1, error=1e-3, limit_s=50.0)
+    assert found.draws == 48  # 48 s; 16 more would be 64
+    assert 0.02 < found.error < 0.2
+    assert sampling.average(draw, x, x, rows=1, error=1e-3).draws == sampling.MOST
+    with pytest.raises(NotImplementedError, match="the fewest draws, 16, take 16 s, over 15 s"):
+        sampling.average(draw, x, x, rows=1, limit_s=15.0)
