@@ -14,7 +14,7 @@ from typing import Any
 
 from bench.point import Point, ProblemSpec
 
-METHOD_VERSION = "5"
+METHOD_VERSION = "6"
 """Version of the way of measuring: raised by hand when meters, workers or timing change what a number means.
 
 Data, problems and references need no raise: their programs are part of every key (`problems_source`).
