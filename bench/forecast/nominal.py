@@ -20,8 +20,9 @@ PASS_S = 4e-6
 """For each layer of a pass, whatever its size: launching its operations."""
 STEP_S = 5e-5
 POINT_S = 0.15
-"""Starting its process, and asking it."""
+"""Starting its processes, asking them, and tracing the step."""
 SOLO_STEPS = 12
+"""First call, memory, FLOPs and rounding."""
 UNDECLARED_PASSES = 12.0
 REFERENCE_PASSES = 12.0
 """Of an exact parameter gradient in float64, for each coordinate of the input."""
@@ -37,11 +38,16 @@ def step_s(point: Point) -> float:
 
 
 def point_s(point: Point) -> float:
-    """The whole point: the solo pass with its draws, and its part of a window; references apart."""
+    """The whole point; references apart."""
+    return point_at(point, step_s(point))
+
+
+def point_at(point: Point, step: float) -> float:
+    """A whole point of which one step takes so many seconds: the solo pass with its draws, its part of a window."""
     estimator = estimators.get(point.estimator)
-    step = step_s(point)
     draws = point.draws if estimator.stochastic else 1
-    return POINT_S + (SOLO_STEPS + draws * (3 if estimator.pair else 1)) * step + timing_s(step)
+    pair = 3 if estimator.pair else 1  # the pair runs in float64, twice the work
+    return POINT_S + (SOLO_STEPS + draws * pair) * step + timing_s(step)
 
 
 def timing_s(step: float) -> float:

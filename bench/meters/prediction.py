@@ -31,6 +31,7 @@ from bench.meters.subject import Subject
 from bench.problems.problem import Problem
 
 CUDA_BLOCK_BYTES = 512  # CUDA's caching allocator rounds every request up to a multiple of this
+TOO_LONG = "tracing takes more than"
 
 
 class Unpredictable(Exception):
@@ -46,12 +47,14 @@ class Prediction:
         flops: floating-point operations of matrix products, convolutions and attention.
         moved_bytes: bytes that the operations read and write, views left out.
         operations: how many operations are launched, views left out.
+        resident_bytes: what model and data hold all along.
     """
 
     peak_bytes: int
     flops: int
     moved_bytes: int
     operations: int
+    resident_bytes: int = 0
 
 
 class Tracking(TorchDispatchMode):
@@ -76,7 +79,7 @@ class Tracking(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         if time.process_time() > self.until_s:
-            raise Unpredictable(f"tracing takes more than {self.limit_s:g} s of the processor")
+            raise Unpredictable(f"{TOO_LONG} {self.limit_s:g} s of the processor")
         out = func(*args, **kwargs)
         if func is torch.ops.prim.device.default:  # fake tensors are asked for their device before every operation
             return out
@@ -125,7 +128,8 @@ def predict(
     problem = _fake(subject.problem, mode)
     with mode:
         tracking = Tracking(CUDA_BLOCK_BYTES if cuda else 1, limit_s)
-        for tensor in (problem.x, problem.v, *problem.parameters, *problem.model.buffers()):
+        kept = (problem.x, problem.v, *problem.parameters, *problem.model.buffers())
+        for tensor in kept:
             tracking.ignore(tensor)
         try:
             with tracking:
@@ -137,7 +141,8 @@ def predict(
             raise Unpredictable(f"no fake version: {error}") from error
         except RuntimeError as error:
             raise Unpredictable(f"fails on fake tensors: {str(error).splitlines()[0]}") from error
-    return Prediction(tracking.peak, tracking.flops, tracking.moved, tracking.operations)
+    resident = sum({t.untyped_storage()._cdata: t.untyped_storage().nbytes() for t in kept}.values())
+    return Prediction(tracking.peak, tracking.flops, tracking.moved, tracking.operations, resident)
 
 
 def _fake(problem: Problem, mode: FakeTensorMode) -> Problem:

@@ -155,11 +155,16 @@ def _by_work(
     laws = np.stack([_by_terms(d, l, kind, width, kinds, terms)[1] for kind in kinds])
     if not len(shared):
         return terms, _nonnegative(kinds.T, y) @ laws
-    usual = shared / np.median(shared @ kinds / y)  # an estimator's own speed, the machine's proportions
+    return terms, own_rates(kinds, y, shared) @ laws
+
+
+def own_rates(kinds: np.ndarray, y: np.ndarray, shared: np.ndarray) -> np.ndarray:
+    """One estimator's seconds for a unit of each kind of work (kinds, rows), drawn towards those of all."""
+    usual = shared / np.median(shared @ kinds / y)  # its own speed, the machine's proportions
     weight = math.sqrt(TOWARDS_ALL)
     rows = np.vstack([(kinds * usual[:, None] / y).T, weight * np.eye(len(usual))])
     deviation, _ = nnls(rows, np.concatenate([np.ones(len(y)), np.full(len(usual), weight)]))
-    return terms, deviation * usual @ laws
+    return np.asarray(deviation * usual)
 
 
 def _by_terms(

@@ -3,11 +3,11 @@
 import pytest
 
 from bench import measure, problems
+from bench.forecast.step_time import by_rates
 from bench.measure import Bench
 from bench.meters.prediction import Prediction
 from bench.meters.rates import Rates
 from bench.point import Point, ProblemSpec
-from bench.predict import step_s
 
 TINY = ProblemSpec(data="gaussian", dim=4, depth=1, width=4, batch=4)
 
@@ -33,7 +33,7 @@ def test_a_rate_is_never_negative():
 def test_a_step_is_the_sum_of_its_parts():
     rates = Rates.fitted(1e11, _steps())
     prediction = Prediction(peak_bytes=1, flops=10**9, moved_bytes=10**7, operations=100)
-    assert step_s(prediction, rates) == pytest.approx(0.01 + 2e-4 + 3e-4)
+    assert by_rates(prediction, rates).seconds == pytest.approx(0.01 + 2e-4 + 3e-4)
 
 
 PACED = """
