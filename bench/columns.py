@@ -92,7 +92,12 @@ COLUMNS: tuple[Column, ...] = (
         ("grad_rounding", float, "relative difference between the same draw in the row's dtype and in float64"),
         ("value_bias", float, "relative bias of the per-row values, noise-corrected"),
         ("value_std", float, "relative standard deviation of one draw of the per-row values"),
-        ("draws", int, "how many draws the accuracy rests on"),
+        (
+            "draws",
+            int,
+            "how many draws the accuracy rests on, those asked for; 1 of a deterministic estimator, or 64 with a fresh "
+            "noise on the rows each where it is held against noised ones (kinks)",
+        ),
         ("minibatch_std", float, "relative standard deviation of the exact gradient over minibatches of this size"),
     ),
     *group(
