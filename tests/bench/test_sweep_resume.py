@@ -66,3 +66,19 @@ def test_a_plan_knows_the_keys_of_its_points_and_skips_whatever_the_store_holds(
         assert plan(loaded, store).keys == fresh.keys
         (ending,) = store.endings()
         assert (ending["outcome"], ending["dim"], ending["reason"]) == ("ok", 4, None) and "time_step_s" not in ending
+
+
+def test_what_was_measured_alone_is_only_timed_and_what_failed_is_measured_again(tmp_path):
+    """Rows that wait for their window; one that a kill left with another outcome is no such row."""
+    loaded = load(tmp_path, TEXT)
+    with Store(tmp_path / "bench.sqlite") as store:
+        keys = list(plan(loaded, store).todo)
+        store.put({"key": keys[0], "outcome": "ok", "grad_bias": 0.25}, finished=False)
+        store.put({"key": keys[1], "outcome": "timeout"}, finished=False)
+        again = plan(loaded, store)
+        assert list(again.todo) == keys
+        assert {key: row["grad_bias"] for key, row in again.solo_done.items()} == {keys[0]: 0.25}
+        assert again.present == 0 and not again.retried
+        store.put({"key": keys[0], "outcome": "ok"})
+        done = plan(loaded, store)
+        assert (list(done.todo), done.solo_done, done.present) == (keys[1:], {}, 1)

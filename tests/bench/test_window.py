@@ -3,15 +3,19 @@
 import os
 import signal
 import time
+from collections import Counter
+from statistics import median
 
 import psutil
 import pytest
 import torch
 
 import estimators
-from bench import measure, problems, rehearsal
+from bench import measure, problems, rehearsal, runner, window
 from bench.measure import Bench, Limits
 from bench.point import Point, ProblemSpec
+from bench.store import Store
+from bench.timing import interleave
 from bench.window import opened_anchor, time_window
 
 SPEC = ProblemSpec(data="gaussian", dim=8, depth=1, width=8, batch=8)
@@ -90,3 +94,28 @@ def test_a_rehearsal_leaves_no_trace():
         assert torch.get_default_dtype() == torch.float32
     finally:
         torch.set_num_threads(threads)
+
+
+def test_windows_of_a_problem_have_one_anchor_and_at_most_three_points(bench, monkeypatch, tmp_path):
+    seen = []
+
+    def watched(entries, **settings):
+        seen.append([entry.worker.pid for entry in entries])
+        interleave(entries, rounds=7, block_s=0.001, budget_s=0.01, **settings)
+
+    monkeypatch.setattr(window, "interleave", watched)
+    points = [_point(name) for name in ("ssm", "fd_ssm", "dsm", "taylor_ssm", "sm_exact")]
+    with Store(tmp_path / "bench.sqlite") as store:
+        assert runner.run(runner.plan(points, (), store), store, bench) == {"ok": 5}
+        rows = list(store.rows())
+    assert [len(pids) for pids in seen] == [4, 3]
+    assert seen[0][0] == seen[1][0]  # the anchor
+    assert len({pid for pids in seen for pid in pids}) == 6
+    groups = Counter(row["round_group"] for row in rows)
+    assert sorted(groups.values()) == [2, 3]
+    for row in rows:
+        assert len(row["time_samples"]) == len(row["extra"]["anchor_samples"]) == 7
+        ratios = [a / b for a, b in zip(row["time_samples"], row["extra"]["anchor_samples"], strict=True)]
+        assert row["time_ratio"] == pytest.approx(median(ratios))
+        assert row["time_step_low_s"] <= row["time_step_s"] <= row["time_step_high_s"]
+        assert row["extra"]["quality"] in ("stable", "noisy")
