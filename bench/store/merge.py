@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from bench.store.store import Store
 
+AT_ONCE = 1000  # rows in one transaction: merging again costs nothing, so a kill may cost as many
 # What says when and by whom a row was written, not what was measured.
 _CIRCUMSTANCES = frozenset({"run", "started_at", "duration_s", "round_group", "machine", "commit", "output", "extra"})
 
@@ -45,29 +47,35 @@ def merge(source: Store, into: Store) -> Merged:
     """
     merged = Merged()
     numbers = _copy_runs(source, into)
-    for row in source.rows():
-        finished = row.pop("finished")
-        row["run"] = numbers.get(row["run"])
-        there = into.get(row["key"])
-        if there is None or (finished and not there["finished"]):
-            merged.added += into.put(row, finished)
-        elif finished and "skipped" in (row["outcome"], there["outcome"]) and row["outcome"] != there["outcome"]:
-            if there["outcome"] == "skipped":  # another sweep did measure it
-                merged.added += into.put(row, replace=True)
-            else:
-                merged.same += 1
-        elif not finished:
-            merged.same += 1
-        else:
-            columns = tuple(name for name in row if name not in _CIRCUMSTANCES and not _equal(row[name], there[name]))
-            if columns:
-                merged.conflicts.append(Conflict(columns, there, row))
-                into.put_aside(row)
-            else:
-                merged.same += 1
+    rows = source.rows()
+    while some := list(islice(rows, AT_ONCE)):
+        with into.together():
+            for row in some:
+                _merge_row({**row, "run": numbers.get(row["run"])}, into, merged)
     for run in source.training_runs():
         into.put_trained(run, source.training_points(run["key"]), source.training_state(run["key"]))
     return merged
+
+
+def _merge_row(row: dict[str, Any], into: Store, merged: Merged) -> None:
+    finished = row.pop("finished")
+    there = into.get(row["key"])
+    if there is None or (finished and not there["finished"]):
+        merged.added += into.put(row, finished)
+    elif finished and "skipped" in (row["outcome"], there["outcome"]) and row["outcome"] != there["outcome"]:
+        if there["outcome"] == "skipped":  # another sweep did measure it
+            merged.added += into.put(row, replace=True)
+        else:
+            merged.same += 1
+    elif not finished:
+        merged.same += 1
+    else:
+        columns = tuple(name for name in row if name not in _CIRCUMSTANCES and not _equal(row[name], there[name]))
+        if columns:
+            merged.conflicts.append(Conflict(columns, there, row))
+            into.put_aside(row)
+        else:
+            merged.same += 1
 
 
 def _copy_runs(source: Store, into: Store) -> dict[int | None, int | None]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -113,6 +114,12 @@ class Store(Reader, Training):
             cursor = self._connection.execute(_INSERT_RUN, (*values, json.dumps(run["seeds"])))
         assert cursor.lastrowid is not None
         return cursor.lastrowid
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """All writes inside are one transaction, synced to disk once, at its end; all of them or none."""
+        with clear_errors(self.path), Transaction(self._connection):
+            yield
 
     def put(self, row: Mapping[str, Any], finished: bool = True, *, replace: bool = False) -> bool:
         """Write one row, durably.

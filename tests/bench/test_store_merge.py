@@ -108,3 +108,25 @@ def test_the_verb_refuses_to_read_what_it_writes_and_what_is_not_there(stores, t
     assert main(["merge", str(one), str(tmp_path / "none"), "--into", str(tmp_path / "all")]) == 2
     assert "there is no such file" in capfd.readouterr().err
     assert not (tmp_path / "all").exists()
+
+
+def test_rows_travel_in_few_transactions_and_one_that_fails_leaves_nothing_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.setattr("bench.store.merge.AT_ONCE", 10)
+    with Store(tmp_path / "a.sqlite") as source, Store(tmp_path / "all.sqlite") as into:
+        source.put_many(({"key": f"k{n}", "outcome": "ok", "seed": n}, True) for n in range(35))
+        commits: list[str] = []
+        into._connection.set_trace_callback(lambda line: commits.append(line) if line == "COMMIT" else None)
+        put = Store.put
+
+        def failing(self, row, *given, **named):
+            if row["key"] == "k17":
+                raise RuntimeError("the disk is gone")
+            return put(self, row, *given, **named)
+
+        monkeypatch.setattr(Store, "put", failing)
+        with pytest.raises(RuntimeError, match="the disk is gone"):
+            merge(source, into)
+        assert sorted(row["seed"] for row in into.rows()) == list(range(10)) and len(commits) == 1
+        monkeypatch.setattr(Store, "put", put)
+        assert merge(source, into).added == 25
+        assert len(commits) == 1 + 4 and [row["seed"] for row in into.rows()] == list(range(35))
