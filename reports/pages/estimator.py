@@ -6,6 +6,7 @@ import inspect
 import re
 import zlib
 from typing import Any
+from urllib.parse import urlencode
 
 import pandas as pd
 
@@ -54,9 +55,16 @@ def estimator_page(name: str, points: pd.DataFrame, mark: Mark) -> str:
         total=int(own["ok"].sum()),
         failures=[_failure(row) for _, row in failures.iterrows()],
         failed=int((~own["ok"]).sum()),
-        quantities=sorted({str(q) for q in own["quantity"]}),
+        beside=_beside(own),
         sources=sorted({str(s)[:16] for s in own["estimator_source"].dropna()})[:8],
     )
+
+
+def _beside(own: pd.DataFrame) -> str:
+    """Which view of the report shows it: the quantity and the model that it was measured on most."""
+    finished = own[own["ok"]] if own["ok"].any() else own
+    sizes = finished.groupby(["quantity", "model"]).size()
+    return urlencode(dict(zip(("quantity", "model"), map(str, sizes.idxmax()), strict=True))) if len(sizes) else ""
 
 
 def _facts(name: str) -> dict[str, Any] | None:

@@ -20,3 +20,12 @@ def test_points_come_with_units_intervals_and_limits():
     assert page.count("<bdi>&lt; 0.031</bdi>") == 1
     assert page.count("<bdi>0.01 (0.008 to 0.012)</bdi>") == 1
     assert f'<path d="{marks(["ssm"])["ssm"].path}" fill="{marks(["ssm"])["ssm"].colour}"/>' in page
+
+
+def test_the_link_leads_to_where_it_was_measured_most():
+    """A view of another model would not show it: an equilibrium's estimator is on equilibria alone."""
+    row = next(r for r in synthetic_rows() if r["estimator"] == "ssm" and r["outcome"] == "ok")
+    rows = [row | {"model": model, "seed": seed} for seed, model in enumerate(("made", "deq", "deq"))]
+    skipped = [row | {"model": "mlp", "seed": seed, "outcome": "skipped"} for seed in range(3, 9)]
+    page = estimator_page("ssm", points(from_rows(rows + skipped)), marks(["ssm"])["ssm"])
+    assert 'href="../index.html#quantity=score_matching&amp;model=deq"' in page
