@@ -22,6 +22,7 @@ from bench.columns import NAMES
 from bench.meters.prediction import Prediction
 from bench.meters.rates import Rates
 from bench.point import Point, ProblemSpec
+from bench.process import visibility
 from bench.process.turn import turn
 from bench.process.workers import Ended, ForkServer, Launcher, Spawner, StartError, Worker
 from bench.timing import Failed
@@ -115,15 +116,21 @@ class Bench:
 
     def worker(self, device: str, cpus: list[int] | None = None) -> Worker:
         """A fresh worker for a device, which has proved that it imported our estimators and our bench."""
-        return self._launcher("cuda" if device.startswith("cuda") else "cpu").start(self.limits.memory_bytes, cpus)
+        return self._launcher(device).start(self.limits.memory_bytes, cpus)
 
-    def _launcher(self, kind: str) -> Launcher:
+    def _launcher(self, device: str) -> Launcher:
+        """What starts workers for a device: on a GPU they see it alone."""
         with self._lock:
-            if kind not in self._launchers:
-                self._launchers[kind] = Spawner() if kind == "cuda" else ForkServer()
-                if isinstance(launcher := self._launchers[kind], ForkServer):
-                    check_origins(launcher.origins)
-            return self._launchers[kind]
+            if device not in self._launchers:
+                self._launchers[device] = self._launch(device)
+            return self._launchers[device]
+
+    def _launch(self, device: str) -> Launcher:
+        if device.startswith("cuda"):
+            return Spawner(visibility.environment(device))
+        server = ForkServer()
+        check_origins(server.origins)
+        return server
 
     def open(self, worker: Worker, point: Point) -> None:
         """Load a point into a worker.
@@ -138,7 +145,8 @@ class Bench:
         check_origins(answer)
 
     def _opening(self, point: Point) -> dict[str, Any]:
-        return {"point": point.to_json(), "plugins": self.plugins, "problems": self.problem_files}
+        seen = replace(point, device=visibility.within(point.device))
+        return {"point": seen.to_json(), "plugins": self.plugins, "problems": self.problem_files}
 
     # The solo pass
 
@@ -266,7 +274,8 @@ class Bench:
         worker = self.worker(point.device, timing_cpus(point.threads))
         try:
             with turn():
-                request = {"do": "rates", "dtype": point.dtype, "device": point.device, "threads": point.threads}
+                device = visibility.within(point.device)
+                request = {"do": "rates", "dtype": point.dtype, "device": device, "threads": point.threads}
                 answer = worker.ask(request, max(DEFAULT_TIMEOUT_S, self.limits.timeout_s))
             return Rates.fitted(**answer["rates"]) if answer["outcome"] == "ok" else None
         except Ended:

@@ -7,9 +7,11 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import replace
 from statistics import median
+from typing import Any
 
 from bench.measure import Alone, Bench, Row, timing_cpus
 from bench.meters import anchor
+from bench.meters.device_watch import DeviceWatch
 from bench.meters.rates import Rates
 from bench.point import Point
 from bench.process.workers import Ended, dismiss
@@ -38,15 +40,18 @@ def time_window(bench: Bench, points: Sequence[Alone], base: Entry) -> list[Row]
     group = uuid.uuid4().hex[:12]
     base.kernel_s = 0.0
     timed = [_entry(bench, alone) for alone in points]
+    there = [base, *timed]
+    watch = _watch(points[0].point.device, there)
     try:
-        interleave([base, *timed], timeout_s=bench.limits.timeout_s)
+        interleave(there, timeout_s=bench.limits.timeout_s, on_round=watch.look if watch else None)
     finally:
         outputs = dismiss([entry.worker for entry in timed])
     for entry in timed:
         entry.kernel_s += base.kernel_s / len(timed)
+    seen = watch.facts() if watch else {}
     spent_s = (time.monotonic() - started) / len(points)
     return [
-        _timed(alone, entry, base, group, rates, spent_s, output)
+        _timed(alone, entry, base, group, rates, spent_s, output, seen)
         for alone, entry, output in zip(points, timed, outputs, strict=True)
     ]
 
@@ -67,8 +72,22 @@ def _opened(bench: Bench, point: Point) -> Entry:
     return entry
 
 
+def _watch(device: str, entries: Sequence[Entry]) -> DeviceWatch | None:
+    """Of a GPU: what it and others did while the entries were timed; None on a CPU."""
+    if not device.startswith("cuda"):
+        return None
+    return DeviceWatch(device, lambda: sum(entry.failure is None for entry in entries))
+
+
 def _timed(
-    alone: Alone, entry: Entry, base: Entry, group: str, rates: Rates | None, spent_s: float, output: str
+    alone: Alone,
+    entry: Entry,
+    base: Entry,
+    group: str,
+    rates: Rates | None,
+    spent_s: float,
+    output: str,
+    seen: dict[str, Any],
 ) -> Row:
     row = {**alone.row, "round_group": group, "duration_s": alone.row["duration_s"] + spent_s}
     if entry.failure is not None:
@@ -90,11 +109,14 @@ def _timed(
     if rates is not None and row.get("flops_step"):
         row["matmul_fraction"] = row["flops_step"] / middle / rates.flops_per_s
     facts = row["extra"]
-    mark, why = quality(samples, low, high, bool(facts.get("throttled")), facts.get("others_on_device") or 0)
+    slowed = bool(facts.get("throttled") or seen.get("slowed_by"))
+    others = max(facts.get("others_on_device") or 0, seen.get("others", 0))
+    mark, why = quality(samples, low, high, slowed, others)
     row["extra"] = {
         **facts,
         "kernel_s": facts.get("kernel_s", 0.0) + entry.kernel_s,
         **({"no_anchor": base.failure.reason} if base.failure is not None else {}),
+        **({"device_while_timed": seen} if seen else {}),
         "quality": mark,
         "quality_reason": why,
         "time_device_s": median(entry.device_s) if entry.device_s else None,

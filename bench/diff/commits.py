@@ -22,6 +22,7 @@ from bench.diff.change import WORDS, Change, DiffError, failed, memory_change, t
 from bench.diff.gradient import gradient_change
 from bench.measure import Bench, Limits
 from bench.point import Point
+from bench.process import visibility
 from bench.process.workers import ROOT, Ended, ForkServer, Launcher, Spawner, StartError, Worker
 from bench.timing import LIVE_WORKERS, Failed
 
@@ -66,13 +67,11 @@ class CommitBench(Bench):
     def __enter__(self) -> CommitBench:
         return self
 
-    def _launcher(self, kind: str) -> Launcher:
-        with self._lock:
-            if kind not in self._launchers:
-                path = os.pathsep.join(filter(None, (str(self.folder), os.environ.get("PYTHONPATH"))))
-                environment = {"PYTHONPATH": path}
-                self._launchers[kind] = Spawner(environment) if kind == "cuda" else ForkServer(environment)
-            return self._launchers[kind]
+    def _launch(self, device: str) -> Launcher:
+        path = os.pathsep.join(filter(None, (str(self.folder), os.environ.get("PYTHONPATH"))))
+        if device.startswith("cuda"):
+            return Spawner({"PYTHONPATH": path, **visibility.environment(device)})
+        return ForkServer({"PYTHONPATH": path})
 
     def start(self, name: str) -> None:
         """Import the commit's `estimators`, before anything is measured.

@@ -6,12 +6,13 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from bench import key, machine, problems
 from bench.measure import Bench
+from bench.process import visibility
 from bench.process.workers import Ended
 from bench.store import Store
 from bench.timing import Failed
@@ -114,7 +115,7 @@ def _one(
     with tempfile.TemporaryDirectory(prefix="training-") as folder:
         request: dict[str, Any] = {
             "do": "train",
-            "training": training.to_json(),
+            "training": _within(training).to_json(),
             "folder": folder,
             "state": None,
             "flops_known": {},
@@ -144,6 +145,11 @@ def _one(
         row["reason"] = reason
     store.put_training(row)
     return str(row["outcome"])
+
+
+def _within(training: Training) -> Training:
+    """The run as its worker sees it, which has one GPU."""
+    return replace(training, point=replace(training.point, device=visibility.within(training.point.device)))
 
 
 def _diverged(store: Store, name: str) -> str:

@@ -6,55 +6,25 @@ import pytest
 import torch
 
 from bench.meters import clock, device, memory, prediction
-
-
-class Nvml:
-    """What `Gpu` asks of pynvml, with a counter that a call moves."""
-
-    nvmlClocksThrottleReasonSwThermalSlowdown = 0x20
-    nvmlClocksThrottleReasonHwThermalSlowdown = 0x40
-    nvmlClocksThrottleReasonHwSlowdown = 0x08
-    nvmlClocksThrottleReasonSwPowerCap = 0x04
-
-    def __init__(self):
-        self.energy_mj, self.reasons, self.processes, self.asked = 1000, 0, [], None
-
-    def nvmlInit(self):
-        pass
-
-    def nvmlDeviceGetHandleByUUID(self, uuid):
-        self.asked = uuid
-        return "handle"
-
-    def nvmlDeviceGetComputeRunningProcesses(self, handle):
-        return self.processes
-
-    def nvmlDeviceGetCurrentClocksThrottleReasons(self, handle):
-        return self.reasons
-
-    def nvmlDeviceGetTotalEnergyConsumption(self, handle):
-        return self.energy_mj
+from tests.bench.fake_nvml import Card, FakeNvml
 
 
 @pytest.fixture
 def gpu(monkeypatch):
-    nvml = Nvml()
-    monkeypatch.setitem(__import__("sys").modules, "pynvml", nvml)
-    properties = SimpleNamespace(uuid="0a1b2c3d")
-    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda which: properties)
-    monkeypatch.setattr(torch.cuda, "synchronize", lambda *_: None)
+    nvml = FakeNvml(Card("GPU-0a1b2c3d"))
+    nvml.install(monkeypatch, "0a1b2c3d")
     return device.Gpu("cuda:0"), nvml
 
 
 def test_the_device_is_found_by_its_uuid_not_its_index(gpu):
-    assert gpu[1].asked == "GPU-0a1b2c3d"
+    assert gpu[0].handle.uuid == "GPU-0a1b2c3d"
 
 
 def test_energy_is_the_counter_over_the_calls_in_joules(gpu):
     meter, nvml = gpu
 
     def call():
-        nvml.energy_mj += 500
+        nvml.cards[0].energy_mj += 500
 
     assert meter.energy_j(call, at_least_s=0.001) == pytest.approx(0.5)
 
@@ -63,7 +33,7 @@ def test_the_process_and_the_others_are_told_apart(gpu, monkeypatch):
     meter, nvml = gpu
     monkeypatch.setattr(device.os, "getpid", lambda: 42)
     assert meter.process_bytes() is None
-    nvml.processes = [SimpleNamespace(pid=42, usedGpuMemory=7), SimpleNamespace(pid=43, usedGpuMemory=9)]
+    nvml.cards[0].processes = [SimpleNamespace(pid=42, usedGpuMemory=7), SimpleNamespace(pid=43, usedGpuMemory=9)]
     assert meter.process_bytes() == 7
     assert meter.others() == 1
 
@@ -71,7 +41,7 @@ def test_the_process_and_the_others_are_told_apart(gpu, monkeypatch):
 def test_in_a_container_one_of_the_listed_processes_is_ourselves(gpu):
     meter, nvml = gpu
     assert meter.others() == 0
-    nvml.processes = [SimpleNamespace(pid=1_000_001, usedGpuMemory=None)]
+    nvml.cards[0].processes = [SimpleNamespace(pid=1_000_001, usedGpuMemory=None)]
     assert meter.others() == 0
     assert meter.process_bytes() is None
 
@@ -122,7 +92,7 @@ def test_a_second_device_becomes_the_current_one(monkeypatch):
 
 @pytest.mark.parametrize(("reasons", "throttled"), [(0x0, False), (0x1, False), (0x40, True), (0x04, True)])
 def test_throttling_is_heat_or_power_not_idleness(gpu, reasons, throttled):
-    gpu[1].reasons = reasons
+    gpu[1].cards[0].reasons = reasons
     assert gpu[0].throttled() is throttled
 
 
