@@ -9,7 +9,8 @@ from bench.meters.prediction import Prediction
 from bench.meters.rates import Rates
 
 RATES_SPREAD = 0.25
-"""Std of log predicted over measured from the machine's rates alone: bench.figures.plan_accuracy prints it."""
+"""Std of log predicted over measured by the machine's rates alone: an assumption; `bench.figures.plan_accuracy` prints
+what it is."""
 
 
 @dataclass(frozen=True)
