@@ -31,4 +31,5 @@ class Budget:
         """Something was done in so many seconds."""
         self._nominal_s += nominal_s
         self._took_s += took_s
-        self.factor = self._took_s / self._nominal_s
+        if self._nominal_s > 0:  # 0 where all that was begun was left out
+            self.factor = self._took_s / self._nominal_s

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 
 import pytest
 
@@ -60,6 +59,12 @@ def test_wherever_it_stops_every_estimator_was_measured_about_as_often(tmp_path)
     assert set(done) == {"sm_exact", "ssm", "fd_ssm", "dsm"} and max(done.values()) - min(done.values()) <= 1
 
 
+def test_a_third_variant_waits_until_every_problem_had_two(tmp_path):
+    turns = order.turns(_points(tmp_path, [4, 5, 6]), lambda point: 3)
+    assert [[point.estimator for point in turn] for turn in turns[-3:]] == [["fd_ssm"]] * 3
+    assert {turn[0].problem.dim for turn in turns[-3:]} == {4, 5, 6}
+
+
 def test_without_a_budget_problems_stay_whole_and_the_cheap_come_first(full):
     groups = order.whole(full)
     seconds = [nominal.group_s(group) for group in groups]
@@ -69,6 +74,8 @@ def test_without_a_budget_problems_stay_whole_and_the_cheap_come_first(full):
 def test_a_budget_learns_the_pace_of_the_machine():
     budget = Budget(100.0)
     assert budget.allows(90.0) and not budget.allows(110.0)
+    budget.learn(0.0, 0.0)  # begun, and all of it left out
+    assert budget.factor == 1.0
     budget.learn(1.0, 3.0)
     budget.learn(3.0, 9.0)
     assert budget.factor == 3.0 and budget.allows(30.0) and not budget.allows(40.0)
@@ -95,7 +102,7 @@ def test_a_turn_that_would_not_end_in_time_is_passed_over_for_one_that_would(tmp
 
 def test_a_run_stops_within_a_window_and_goes_on_where_it_was(tmp_path, capsys):
     """Time is up while the first points are measured alone: they are kept, and only timed when the run goes on."""
-    points = _points(tmp_path, [4])
+    points = _points(tmp_path, [4])[:4]
     budget = Budget(1000.0)
 
     def time_is_up(row):
@@ -121,8 +128,8 @@ def test_what_is_left_is_told_by_estimator_with_its_time(tmp_path):
     points = _points(tmp_path, [4, 8])
     budget = Budget(1.0)
     budget.learn(1.0, 2.0)
-    told = verb._left(points, budget)
+    told = verb._left(points, budget, timed=True)
     seconds = 2 * sum(nominal.group_s(group) for group in order.groups(points))
     assert told.startswith("12 points are left (fd_ssm 6, ")
     assert f"about {seconds:.1f} s at this pace; the same command goes on" in told
-    assert "pace" not in verb._left([replace(points[0])], None)
+    assert "pace" not in verb._left(points[:1], None, timed=True)
