@@ -112,7 +112,7 @@ def test_the_gradient_of_a_log_determinant_is_a_solve_of_all_columns():
 
 # Nested dual numbers: torch takes another path when operations are traced, and rows withdraw the prediction.
 TRACED_APART = {"nested_forward", "ssm_forward"}
-FAMILIES = {"conditional_scores": "made", "equilibrium": "deq", "flow": "nice"}
+FAMILIES = {"conditional_scores": "made", "equilibrium": "deq", "flow": "nice", "residual": "score_pinn"}
 
 
 @pytest.mark.parametrize("name", estimators.names())

@@ -86,6 +86,7 @@ def _rounds(ratio, spread=0.005, rounds=30, seed=0):
         (0.95, 0.005, "faster"),
         (1.0, 0.005, "same"),
         (1.008, 0.001, "same"),  # real, but below the floor
+        (1 / 1.008, 0.001, "same"),
         (1.012, 0.01, "same"),
         (1.05, 0.2, "unclear"),
         (1.0, 0.2, "unclear"),
