@@ -100,6 +100,24 @@ def test_a_watch_tells_ranges_reasons_and_strangers(host):
     }
 
 
+def test_this_process_which_only_looks_is_no_stranger(host):
+    host.cards[0].processes = [process(1), process(os.getpid())]
+    watch = DeviceWatch("cuda:1", lambda: 1)
+    watch.look()
+    assert watch.others == 0
+
+
+@pytest.mark.parametrize(
+    ("bits", "why"),
+    [(0x0, []), (0x3, []), (0x04, ["power"]), (0x08, ["hardware slowdown"]), (0x60, ["heat"]), (0x40, ["heat"]),
+     (0x80, ["power brake"])],
+)  # fmt: skip
+def test_idleness_and_set_clocks_slow_nothing_down(host, bits, why):
+    host.cards[1].reasons = bits
+    assert Gpu("cuda:0").slowed_by() == why
+    assert Gpu("cuda:2").slowed_by() == why  # a slice of it
+
+
 def test_what_the_driver_refuses_is_named_and_the_rest_is_kept(host):
     host.refused = {"nvmlDeviceGetPowerUsage", "nvmlDeviceGetCurrentClocksThrottleReasons"}
     watch = DeviceWatch("cuda:0", lambda: 2)

@@ -52,7 +52,7 @@ def test_everything_that_defines_a_point_changes_its_key():
 @pytest.mark.parametrize("options", [{}, {"probes": 1, "law": '"problem":null'}, {"eps": 0.1, "chunk": None}])
 def test_it_is_the_hash_of_the_canonical_json_of_all_of_it(options):
     point = replace(POINT, estimator="fd_ssm", options=options, device="cuda:1")
-    for draws, seed in ((1, 0), (64, 0), (64, 1)):
+    for draws, seed in ((1, 0), (True, 0), (64, 0), (64, 1)):
         point = replace(point, draws=draws, problem=replace(point.problem, seed=seed))
         content = {
             "point": asdict(replace(point, options=dict(options))),
