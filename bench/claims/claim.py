@@ -114,8 +114,11 @@ class Verdict:
 
     @property
     def ours(self) -> str:
-        """The headline figure in words; a dash where there is none."""
-        return str(self.findings[0].figure) if self.findings else "–"
+        """The headline figure in words, and that it has no interval where it repeats exactly; a dash for none."""
+        if not self.findings:
+            return "–"
+        figure = self.findings[0].figure
+        return f"{figure} (repeats exactly)" if figure.low == figure.high else str(figure)
 
 
 def verdict(sentence: str, *findings: Finding) -> Verdict:

@@ -12,6 +12,7 @@ from scipy.stats import f as fisher
 
 from bench.claims.claim import Figure
 from bench.claims.errors import NotMeasured
+from bench.claims.figures import typical
 from bench.claims.runs import Runs
 from bench.diff.medians import ratio_interval as ratio_of_medians
 from bench.point import Point
@@ -102,10 +103,16 @@ class Rows:
         number, low, high = (100 * self.number(point, end) for end in ends)
         return Figure(number, low, high, "%")
 
-    def value_bias(self, point: Point) -> Figure:
-        """Relative error of the values of a deterministic estimator, per cent."""
-        number = 100 * self.number(point, "value_bias")
-        return Figure(number, number, number, "%")
+    def typical_error(self, points: Sequence[Point], column: str = "grad_bias") -> Figure:
+        """Relative error of a deterministic estimator's gradient, or values, over seeds: geometric mean, per cent.
+
+        Raises:
+            NotMeasured: one is missing, or exactly right, which has no logarithm.
+        """
+        errors = [100 * self.number(point, column) for point in points]
+        if min(errors) <= 0:
+            raise NotMeasured(f"{points[0].label} has a {column} of zero, which no geometric mean can hold")
+        return typical(errors, "%")
 
     def noise_ratio(self, over: Point, under: Point, column: str = "grad_std") -> Figure:
         """The standard deviation of one draw over another point's.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -131,19 +131,6 @@ def _way(curve: np.ndarray) -> float:
     """How far a curve came down; NaN where it did not."""
     way = float(curve[0] - curve[-1])
     return way if way > 0 else math.nan
-
-
-def typical(values: Iterable[float], unit: str) -> Figure:
-    """The geometric mean over seeds of positive numbers, with the t interval of their logarithms."""
-    middle, low, high = mean_interval([math.log(value) for value in values])
-    return Figure(math.exp(middle), math.exp(low), math.exp(high), unit)
-
-
-def apart(figure: Figure) -> Figure:
-    """The distance from zero of a figure that may be on either side: where zero lies inside, from zero up."""
-    inside = figure.low <= 0 <= figure.high
-    ends = sorted((abs(figure.low), abs(figure.high)))
-    return Figure(abs(figure.number), 0.0 if inside else ends[0], ends[1], figure.unit)
 
 
 def _number(value: Any, otherwise: float = math.nan) -> float:

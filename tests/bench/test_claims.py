@@ -111,7 +111,6 @@ def test_numbers_are_read_in_their_units_with_intervals():
     held = rows((A, {"grad_std": 2.0, "flops_step": 300}), (B, {"flops_step": 100}))
     assert str(held.ratio(A, B, "flops_step")) == "3\u00a0times"
     assert held.bias(A) == Figure(1.0, 0.8, 1.2, "%")
-    assert held.value_bias(A) == Figure(1.0, 1.0, 1.0, "%")
     noise = held.noise_ratio(A, B)
     assert (noise.number, noise.low * noise.high) == (2.0, pytest.approx(4.0)) and 1.5 < noise.low < 1.6
     one = held.noise(A)

@@ -109,6 +109,12 @@ def exact_laplacian(seconds):
     return lambda at: noise(0.05) | time(seconds(at) if at.estimator == "forward_laplacian" else 1.0)
 
 
+def passes(products: float, random: float):
+    """Seconds of Hessian-vector products and of D/4 probes where the forward Laplacian takes one."""
+    seconds = {"forward_laplacian": 1.0, "hvp_vmap": products, "hutchinson": random}
+    return lambda at: time(seconds[at.estimator])
+
+
 def memory(phantom: int, unrolled: int):
     """Peaks in powers of the depth."""
     return lambda at: {"peak_step_bytes": at.problem.depth ** (phantom if at.estimator == "deq_phantom" else unrolled)}
@@ -186,6 +192,7 @@ WORLDS = {
         exact_laplacian(lambda at: 0.5),
         exact_laplacian(lambda at: at.problem.dim / 100),
     ),
+    "forward_laplacian_break_even": (passes(3.0, 1.0), passes(1.0, 0.25), passes(3.0, 0.25)),
     "constant_memory": (memory(0, 1), memory(1, 1), memory(0, 0)),
     "two_phantom_steps": (
         two_steps(0.001, 0.001, else_=0.5),

@@ -10,7 +10,7 @@ import pytest
 
 import estimators
 from bench.claims import NotMeasured, Run, Runs, claims, entries_of_rows, runs_of
-from bench.claims.runs import apart, typical
+from bench.claims.figures import apart, typical
 from bench.claims.trainings import SEEDS, trainings
 from bench.sweep import vocabulary
 from bench.train.training import Training

@@ -31,9 +31,9 @@ def judge(rows: Rows) -> Verdict:
 CLAIM = Claim(
     says="A training step of a dense flow by score matching takes less time than one by maximum likelihood.",
     paper=FLOWS,
-    place="experiments on MNIST, fully connected",
-    figure="faster per step",
-    known="recalled",
+    place="abstract; experiments on MNIST, fully connected",
+    figure="a significant speed-up",
+    known="read",
     measures="Step time of mle over ssm, fd_ssm and dsm on glow_fc, digits scaled to D = 784, batch 100, "
     "float32, one CPU thread.",
     rule=f"Reproduced if mle takes at least {FASTER:g} times the time of each; in part if of some.",

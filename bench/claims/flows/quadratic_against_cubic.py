@@ -39,7 +39,7 @@ CLAIM = Claim(
     says="Score matching of a flow with dense layers costs of order D² a layer and step, where maximum likelihood, "
     "which needs their log-determinants, costs D³.",
     paper=FLOWS,
-    place="abstract and Section 4",
+    place="abstract",
     figure="D²L against D³L",
     known="read",
     measures="Operations and time of a step of mle and ssm on glow_fc (two dense layers), D = 256 to 1024, batch 16, "

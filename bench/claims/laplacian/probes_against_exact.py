@@ -48,7 +48,7 @@ def judge(rows: Rows) -> Verdict:
 CLAIM = Claim(
     says="In more than a few dimensions random probes are the way to afford a Laplacian.",
     paper=PROBES,
-    place="abstract and introduction",
+    place="abstract",
     figure="exact is too dear in high dimension",
     known="read",
     measures=f"Time of forward_laplacian over that of taylor_hutchinson ({PROBE_COUNT} probes) averaged to "

@@ -36,8 +36,8 @@ def judge(rows: Rows) -> Verdict:
 CLAIM = Claim(
     says="Denoising by finite differences along one random direction is the cheaper way to the same result.",
     paper=FINITE_DIFFERENCE,
-    place="the objective FD-DSM, along one direction",
-    figure="cheaper, comparable results",
+    place="abstract; the objective FD-DSM, along one direction, in the published code",
+    figure="much more efficient, comparable results",
     known="read",
     measures="Step time times variance of one draw of the gradient, dsm over fd_dsm, σ = 0.1, on an mlp, D = 64, "
     "depth 2, batch 64, float32.",

@@ -40,9 +40,9 @@ CLAIM = Claim(
     says="The rise of the log-density under noise of σ = 0.01 stands for the Hessian's trace in score matching, "
     "with one sample and no second derivatives.",
     paper=SALIENCY,
-    place="Section 4; σ = 0.01, one sample in the published code",
-    figure="approximates score matching",
-    known="recalled",
+    place="published code, with σ = 0.01 and one sample",
+    figure="σ = 0.01, one sample",
+    known="read",
     measures="Standard deviation of one draw of the gradient of taylor_trace_sm (one-sided, σ = 0.01) over that "
     "of ssm_vr, on an mlp, D = 64, depth 2, batch 64, float32.",
     rule=f"Reproduced if it is at most {NOISIER:g} times as noisy; not otherwise.",

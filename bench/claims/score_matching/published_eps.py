@@ -37,7 +37,7 @@ CLAIM = Claim(
     says="A step of ε = 0.1 is small enough for finite differences to stand for the derivatives, and large enough for "
     "float32.",
     paper=FINITE_DIFFERENCE,
-    place="experiments; the default of the published code",
+    place="default of the published code",
     figure="ε = 0.1",
     known="read",
     measures="Gradient bias of fd_ssm, from the difference to ssm on the same directions, on an mlp, depth 2, at "

@@ -40,11 +40,11 @@ def judge(rows: Rows) -> Verdict:
 
 
 CLAIM = Claim(
-    says="Sliced score matching stays close to exact score matching, and closer than denoising; read here for the "
-    "gradient of one step.",
+    says="Sliced score matching stays closer to exact score matching than denoising does; read here for the gradient "
+    "of one step.",
     paper=SLICED,
     place="experiments on kernel families and NICE",
-    figure="close to exact, better than denoising",
+    figure="better than denoising",
     known="recalled",
     measures="Root-mean-square error of one draw of the gradient against the exact one on the clean data, dsm (σ "
     "= 0.1) over ssm, on an mlp, D = 64, depth 2, batch 64, float32.",

@@ -5,9 +5,9 @@ import math
 import numpy as np
 
 from bench.claims.claim import Claim, Finding, Verdict, verdict
+from bench.claims.figures import typical
 from bench.claims.papers import SAMPLES
 from bench.claims.rows import Rows
-from bench.claims.runs import typical
 from bench.claims.trainings import trainings
 
 ROWS, DIM = 256, 2

@@ -1,9 +1,9 @@
 """Whether finite differences leave the course of training as it is."""
 
 from bench.claims.claim import CLOSE, Claim, Finding, Verdict, verdict
+from bench.claims.figures import apart
 from bench.claims.papers import FINITE_DIFFERENCE
 from bench.claims.rows import Rows
-from bench.claims.runs import apart
 from bench.claims.trainings import DIGITS, trainings
 
 IMAGES = {"dim": 196, "depth": 2, "width": 64, "batch": 32, "held_out": 64, "marks": 4}
