@@ -1,4 +1,4 @@
-"""`score_pinn`: fitting the score of a diffusion by its evolution equation, which needs the gradient of a trace.
+"""`score_pinn` and `score_pinn_density`: fitting a diffusion's score by its evolution equation, of third order.
 
 For dx = f dt + g dW the log-density obeys ∂_t log p = 𝓛[s] with 𝓛[s] = ½g²(tr ∇s + ‖s‖²) − f·s − ∇·f, and so its score
 ∂_t s = ∇𝓛[s]. With s = ∇q of a network q(x, t), ∇ tr ∇s is a third derivative, of which any estimator of Laplacians
@@ -181,16 +181,17 @@ def squared_residual(model: Any, x: Tensor, laplacian: Laplacian) -> tuple[Tenso
     return value.detach(), list(torch.autograd.grad(value.mean(), parameters, **keep))
 
 
-@register(
-    "score_pinn",
-    quantities=("directional", "laplacian", "score_matching"),
-    needs=("function", "score", "residual"),
-    reads=("depth", "width", "activation"),
-    activations=SMOOTH,
-)
-def build_score_pinn(spec: ProblemSpec, rows: Tensor, generator: torch.Generator) -> nn.Module:
-    """q(x, t) of ``depth`` hidden layers of ``width`` units beside −½‖x‖², at the time 0.4."""
-    return ScorePinn(spec, generator)
+def _registered(name: str, quantities: tuple[str, ...], needs: tuple[str, ...]) -> None:
+    @register(name, quantities=quantities, needs=needs, reads=("depth", "width", "activation"), activations=SMOOTH)
+    def build(spec: ProblemSpec, rows: Tensor, generator: torch.Generator) -> nn.Module:
+        """q(x, t) of ``depth`` hidden layers of ``width`` units beside −½‖x‖², at the time 0.4."""
+        return ScorePinn(spec, generator)
+
+
+# One network under two names: its residual, and its log-density at the time alone. Their objectives are two, and no
+# verdict should rank one against the other.
+_registered("score_pinn", ("score_matching",), ("residual",))
+_registered("score_pinn_density", ("directional", "laplacian", "score_matching"), ("function", "score"))
 
 
 def _draw(dim: int, batch: int, generator: torch.Generator) -> Tensor:

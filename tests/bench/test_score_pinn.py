@@ -145,7 +145,7 @@ def value_and_gradient(name, problem, **options):
 
 @pytest.mark.parametrize("stage", ["init", "trained"])
 def test_the_reference_is_had_by_two_routes_and_by_estimators_whose_probes_are_all_coordinates(cache_folder, stage):
-    """M = D coordinates without replacement have no variance, so that the square has no bias; a half needs as many."""
+    """D coordinates, or D orthonormal directions, have no variance, so that the square has no bias; a half needs D."""
     at = spec(stage=stage)
     problems.prepare(at)
     problem = problems.build(at)
@@ -158,7 +158,7 @@ def test_the_reference_is_had_by_two_routes_and_by_estimators_whose_probes_are_a
     for name, options in (
         ("pinn_exact", {}),
         ("pinn_squared", {"probes": DIM, "law": "coordinate"}),
-        ("pinn_two_halves", {"probes": 2 * DIM, "law": "coordinate"}),
+        ("pinn_two_halves", {"probes": 2 * DIM, "law": "orthonormal"}),
     ):
         value, gradient = value_and_gradient(name, problem, **options)
         torch.testing.assert_close(value, reverse.value, rtol=1e-9, atol=0)
