@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FILE_LIMIT_BYTES = 2**30
 SAMPLE_S = 0.05
 START_TIMEOUT_S = 120.0
+ENDED_KEPT = 1000  # workers whose ends are remembered: many more than anybody still asks about
 
 
 class StartError(RuntimeError):
@@ -252,6 +253,8 @@ class ForkServer(Launcher):
                         self._forked.append(message["forked"])
                     if "exited" in message:
                         self._exits[message["exited"]] = message["code"]
+                        if len(self._exits) > ENDED_KEPT:
+                            del self._exits[next(iter(self._exits))]
                     self._condition.notify_all()
         with self._condition:
             self._gone = True
@@ -322,6 +325,8 @@ class Spawner(Launcher):
             env={**os.environ, "OMP_WAIT_POLICY": "PASSIVE", **self._environment},
             start_new_session=True,
         )
+        for pid in [pid for pid, one in list(self._processes.items()) if one.returncode is not None][:-ENDED_KEPT]:
+            del self._processes[pid]
         self._processes[process.pid] = process
         return process.pid
 

@@ -75,6 +75,7 @@ class PointProgress:
     def _row(self, row: dict[str, Any]) -> None:
         if row["outcome"] != "skipped":
             self.progress.advance(self.task, 1 if row["key"] in self.solo_keys else 2)
+            self.solo_keys.discard(row["key"])
 
 
 class TrainingProgress:
