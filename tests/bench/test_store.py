@@ -259,3 +259,17 @@ def test_two_runs_on_one_store(path):
         assert writer.exitcode == 0
     with Store(path) as store:
         assert sorted(r["key"] for r in store.rows()) == sorted(f"k{n}" for n in range(60))
+
+
+@pytest.mark.parametrize("read", [lambda s: s.rows(True), lambda s: s.rows(), lambda s: s.blocks(True), Store.endings])
+def test_a_page_of_rows_is_found_without_sorting_the_others(path, read, monkeypatch):
+    monkeypatch.setattr("bench.store.reading._PAGE", 2)
+    with Store(path) as store:
+        store.put_many((row(f"k{n}"), True) for n in range(5))
+        asked: list[str] = []
+        store._connection.set_trace_callback(asked.append)
+        assert sum(1 for _ in read(store)) in (3, 5)
+        store._connection.set_trace_callback(None)
+        for line in asked:
+            steps = [step[3] for step in store._connection.execute(f"EXPLAIN QUERY PLAN {line}")]
+            assert steps == ["SEARCH rows USING INTEGER PRIMARY KEY (rowid>?)"], line
