@@ -61,6 +61,7 @@ def build(store: str, out: str, plugins: tuple[str, ...], asv: str, further: tup
     """Write the offline report."""
     from bench.sweep.plugins import load_plugin
     from reports.frames.history import history, load_rows
+    from reports.frames.samples import load as load_samples
     from reports.frames.training import load as load_training
     from reports.pages.build import build as write
 
@@ -68,7 +69,8 @@ def build(store: str, out: str, plugins: tuple[str, ...], asv: str, further: tup
         for file in plugins:
             load_plugin(file)
         followed = history(load_rows([store, *further]), asv)
-        index = write(store_rows.load(store), out, store, store_rows.load_runs(store), followed, load_training(store))
+        trained, galleries = load_training(store), load_samples(store)
+        index = write(store_rows.load(store), out, store, store_rows.load_runs(store), followed, trained, galleries)
     click.echo(f"report: {index.resolve()}")
 
 
@@ -95,14 +97,16 @@ def figure(
 ) -> None:
     """Write the figure NAME for print."""
     from reports.figures import history as over_commits
-    from reports.figures import training
+    from reports.figures import samples, training, training_noise
     from reports.figures.catalogue import FIGURES
     from reports.frames.history import history, load_rows
+    from reports.frames.samples import load as load_samples
     from reports.frames.slice import keep
     from reports.frames.training import load as load_training
+    from reports.frames.training import names
 
     drawn: Figure
-    others = (training.NAME, over_commits.NAME)
+    others = (training.NAME, training_noise.NAME, samples.NAME, over_commits.NAME)
     if name not in (*FIGURES, *others):
         raise click.UsageError(f"no figure called {name!r}; there are {', '.join((*FIGURES, *others))}")
     chosen = {option: value for option, value in (("cost", cost), ("error", error)) if value}
@@ -115,9 +119,15 @@ def figure(
             followed = history(load_rows([store, *further]), asv)
             followed = replace(followed, rows=keep(followed.rows, where))
             drawn = over_commits.on_paper(followed, marks(followed.rows["estimator"]))
-        elif name == training.NAME:
+        elif name in others:
             trained = keep(load_training(store), where)
-            drawn = training.on_paper(trained, marks(trained["estimator"]))
+            if name == samples.NAME:
+                wanted = set(trained["problem"])
+                galleries = [gallery for gallery in load_samples(store) if gallery.problem in wanted]
+                drawn = samples.on_paper(galleries, names(trained))
+            else:
+                shown = training_noise.marks_of(trained)
+                drawn = (training if name == training.NAME else training_noise).on_paper(trained, shown)
         else:
             frame = keep(points(store_rows.load(store)), where)
             drawn = FIGURES[name].on_paper(frame, marks(frame["estimator"]), **chosen)

@@ -8,7 +8,7 @@ shown, except that names of plugins falling into one slot are moved apart.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#444444", "#882255")
@@ -116,4 +116,28 @@ def marks(names: Iterable[str]) -> dict[str, Mark]:
         slot = next((slot for slot in free if slot not in reserved), free[0] if free else first)
         used.add(slot)
         chosen[name] = _mark(slot)
+    return chosen
+
+
+def marks_apart(groups: Iterable[Iterable[str]], owners: Mapping[str, str]) -> dict[str, Mark]:
+    """Marks of labels, no two of one colour in a group of up to eight; a label keeps its owner's where it can.
+
+    Args:
+        groups: labels that are drawn together.
+        owners: label → the name whose mark it takes by preference.
+    """
+    beside: dict[str, set[str]] = {}
+    for group in map(set, groups):
+        for label in group:
+            beside.setdefault(label, set()).update(group - {label})
+    preferred = marks(owners.values())
+    chosen: dict[str, Mark] = {}
+    for label in sorted(beside, key=lambda label: (label != owners[label], label)):  # plain names first
+        taken = {chosen[other].colour for other in beside[label] if other in chosen}
+        own = preferred[owners[label]]
+        free = [own.colour, *(colour for colour in COLOURS if colour not in taken)]
+        colour = next((colour for colour in free if colour not in taken), own.colour)
+        shapes = {chosen[other].shape for other in beside[label] if other in chosen}
+        shape = next((shape for shape in (own.shape, *SHAPES) if shape not in shapes), own.shape)
+        chosen[label] = Mark(colour, shape)
     return chosen

@@ -32,6 +32,15 @@ def make(dim: int, rows: int) -> np.ndarray:
     return pixels if dim == native else pre.whitened_components(pixels, dim)
 
 
+def to_pixels(rows: np.ndarray) -> np.ndarray:
+    """Rows of `make` as images again, (N, D) in [0, 1), D one of 64, 196, 784 and 3072: the inverse of its last steps.
+
+    The means and spreads are those of a table that holds every image at most once.
+    """
+    logits = pre.logit(_unit_pixels(rows.shape[1], 1))
+    return pre.sigmoid(logits.mean(0) + logits.std(0) * rows)
+
+
 def make_pixels(dim: int, rows: int) -> np.ndarray:
     """The same images dequantised and no more, (N, dim): pixels in [0, 1), for models that hold the logit themselves.
 

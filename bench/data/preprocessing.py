@@ -18,6 +18,12 @@ def logit(p: np.ndarray, squeeze: float = SQUEEZE) -> np.ndarray:
     return np.log(q) - np.log1p(-q)
 
 
+def sigmoid(t: np.ndarray, squeeze: float = SQUEEZE) -> np.ndarray:
+    """The inverse of `logit`: from the line to the unit interval, cut where noise has left it."""
+    q = 0.5 * (1.0 + np.tanh(0.5 * t))
+    return np.clip((q - squeeze) / (1.0 - 2.0 * squeeze), 0.0, 1.0)
+
+
 def standardise(rows: np.ndarray) -> np.ndarray:
     """Every column to mean zero and variance one; a constant column is only centred."""
     centred = rows - rows.mean(0)

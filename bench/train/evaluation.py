@@ -90,7 +90,7 @@ class Evaluation:
             return {}
         points = rows.score_points(self.training)
         truth = true_score(data, points)
-        errors = np.sort(torch.linalg.vector_norm(_score_of(self.exact_model, points) - truth, dim=-1).numpy())
+        errors = np.sort(torch.linalg.vector_norm(score_of(self.exact_model, points) - truth, dim=-1).numpy())
         if not np.isfinite(errors).all():
             return {}
         found = {"score_l2": float(np.sqrt(np.mean(np.square(errors))))}
@@ -100,7 +100,8 @@ class Evaluation:
         return found
 
 
-def _score_of(model: Any, x: Tensor) -> Tensor:
+def score_of(model: Any, x: Tensor) -> Tensor:
+    """s(x), (B, D) to (B, D): the model's own, or the gradient of its log-density; without a graph."""
     if hasattr(model, "score"):
         with torch.no_grad():
             return model.score(x).detach()

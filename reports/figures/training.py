@@ -22,14 +22,15 @@ ALT = "Falling lines with bands: the exact objective of each estimator's runs ag
 Y_TITLE = "Exact objective on held-out rows"
 
 
-def data(frame: pd.DataFrame, axis: str) -> pd.DataFrame:
-    """The curves of one problem, ready for either renderer."""
-    found = curves(frame, axis)
+def data(frame: pd.DataFrame, axis: str, column: str = "objective") -> pd.DataFrame:
+    """The curves of one problem, ready for either renderer; a label has a mark, as an estimator has elsewhere."""
+    found = curves(frame, axis, column)
     return found.assign(
+        estimator=found["label"],
         title=[
             f"{row.label}: {row.y:.4g} ({row.y_low:.4g} to {row.y_high:.4g}) over {row.seeds} seeds at {row.x:.4g}"
             for row in found.itertuples()
-        ]
+        ],
     )
 
 
@@ -43,11 +44,16 @@ def domain(values: pd.Series) -> tuple[list[float], list[float]]:
     return ends, ticks
 
 
+def _cut(found: pd.DataFrame) -> pd.Series:
+    """Upper ends of bands, no higher above the medians than a quarter of the axis: one run that rose hides no other."""
+    return found["y_high"].clip(upper=found["y"].max() + 0.25 * (found["y"].max() - found["y_low"].min()))
+
+
 def settings(frame: pd.DataFrame, axis: str) -> dict[str, Any]:
     """What the page's script needs to draw one problem against one axis: rows, axes, and a text for readers."""
     found = data(frame, axis)
     x, x_ticks = domain(found["x"])
-    y, y_ticks = domain(pd.concat([found["y_low"], found["y_high"]]))
+    y, y_ticks = domain(pd.concat([found["y_low"], _cut(found)]))
     ends = ", ".join(f"{label} {group['y'].iloc[-1]:.4g}" for label, group in found.groupby("label"))
     axes = {"x_title": AXES[axis], "x_domain": x, "x_ticks": x_ticks, "y_title": Y_TITLE, "y_domain": y}
     return {
@@ -57,10 +63,10 @@ def settings(frame: pd.DataFrame, axis: str) -> dict[str, Any]:
     }
 
 
-def on_screen() -> alt.LayerChart:
+def on_screen(y_scale: str = "linear") -> alt.LayerChart:
     """Rows of ``points``: x, y, y_low, y_high, estimator, series, title."""
     points, colour = alt.Chart(screen.data("points")), screen.colour()
-    x, y = alt.X("x:Q", **screen.axis("x", "linear")), alt.Y("y:Q", **screen.axis("y", "linear"))
+    x, y = alt.X("x:Q", **screen.axis("x", "linear")), alt.Y("y:Q", **screen.axis("y", y_scale))
     mark = {"tooltip": {"content": "data"}, "size": 42}
     return alt.layer(
         points.mark_area(opacity=0.15, aria=False).encode(
@@ -78,15 +84,28 @@ def on_paper(frame: pd.DataFrame, marks: Mapping[str, Mark]) -> Figure:
     if frame.empty:
         panels[0].text(0.5, 0.5, "no training run has ended", transform=panels[0].transAxes, ha="center", color="0.4")
         return figure
-    problem = max(sorted(set(frame["problem"])), key=lambda p: frame.loc[frame["problem"] == p, "label"].nunique())
+    problem = crowded(frame)
     chosen = frame[frame["problem"] == problem]
     for axes, (axis, words) in zip(panels, AXES.items(), strict=True):
-        for (estimator, _), line in data(chosen, axis).groupby(["estimator", "series"], sort=True):
-            mark = marks[estimator]
-            axes.fill_between(line["x"], line["y_low"], line["y_high"], color=mark.colour, alpha=0.15, lw=0)
-            axes.plot(line["x"], line["y"], color=mark.colour, marker=mark.matplotlib_marker, ms=3, lw=0.9)
+        lines(axes, data(chosen, axis), marks)
         axes.set_xlabel(words)
+    seen = pd.concat([data(chosen, axis) for axis in AXES])
+    if len(seen):
+        panels[0].set_ylim(*domain(pd.concat([seen["y_low"], _cut(seen)]))[0])
     panels[0].set_ylabel(Y_TITLE)
     paper.title(panels[0], names(chosen)[problem], 45)
-    paper.legend(figure, panels[0], chosen, marks)
+    paper.legend(figure, panels[0], chosen.assign(estimator=chosen["label"]), marks)
     return figure
+
+
+def lines(axes: Axes, found: pd.DataFrame, marks: Mapping[str, Mark]) -> None:
+    """Medians and bands of `data`."""
+    for label, line in found.groupby("label", sort=True):
+        mark = marks[str(label)]
+        axes.fill_between(line["x"], line["y_low"], line["y_high"], color=mark.colour, alpha=0.15, lw=0)
+        axes.plot(line["x"], line["y"], color=mark.colour, marker=mark.matplotlib_marker, ms=3, lw=0.9)
+
+
+def crowded(frame: pd.DataFrame) -> str:
+    """The problem with most labels."""
+    return max(sorted(set(frame["problem"])), key=lambda p: frame.loc[frame["problem"] == p, "label"].nunique())

@@ -18,6 +18,8 @@ from bench.store.training import ASIDE
 from bench.train.columns import POINT_TYPES
 
 AXES = {"steps": "Steps", "train_s": "Training time, evaluations left out (s)"}
+MEASURES = {**AXES, "evaluations": "Evaluations of the model"}
+"""What a target is reached in: the axes, and the steps' operations over those of one evaluation of the model."""
 TARGETS = (0.5, 0.9)
 KEPT = ("problem", "title", "estimator", "options", "quantity", "model", "data", "dim", "depth", "width", "activation")
 SETTING = ("batch", "dtype", "device", "threads", "optimiser", "optimiser_options", "seed", "outcome", "reason")
@@ -33,20 +35,26 @@ def load(path: str | Path) -> pd.DataFrame:
         StoreError: there is no store, or it is not ours.
     """
     with Store(path, must_exist=True) as store:
-        runs = [run for run in store.training_runs() if run["finished"] and ASIDE not in run["key"]]
+        told = labelled_runs(store)
         points = list(store.training_points())
-    newest: dict[tuple[str, ...], dict[str, Any]] = {}
-    for run in sorted(runs, key=lambda run: str(run["started_at"])):
-        newest[(run["contest"], run["estimator"], str(run["options"]), run["machine"])] = run
-    chosen = {run["key"]: run for run in newest.values()}
-    told = labels([(run["estimator"], run["options"]) for run in chosen.values()])
-    names = {key: label for key, (label, *_) in zip(chosen, told, strict=True)}
+    chosen = {run["key"]: run for _, run in told}
+    names = {run["key"]: label for label, run in told}
     rows = [
         {**{name: chosen[point["key"]][name] for name in _COLUMNS}, "label": names[point["key"]], **point}
         for point in points
         if point["key"] in chosen
     ]
     return _typed(rows)
+
+
+def labelled_runs(store: Store) -> list[tuple[str, dict[str, Any]]]:
+    """The runs that have ended, each with its label: of one in several versions the newest alone."""
+    runs = [run for run in store.training_runs() if run["finished"] and ASIDE not in run["key"]]
+    newest: dict[tuple[str, ...], dict[str, Any]] = {}
+    for run in sorted(runs, key=lambda run: str(run["started_at"])):
+        newest[(run["contest"], run["estimator"], str(run["options"]), run["machine"])] = run
+    told = labels([(run["estimator"], run["options"]) for run in newest.values()])
+    return [(label, run) for (label, *_), run in zip(told, newest.values(), strict=True)]
 
 
 def nothing() -> pd.DataFrame:
@@ -72,8 +80,8 @@ def names(frame: pd.DataFrame) -> dict[str, str]:
     }
 
 
-def curves(frame: pd.DataFrame, axis: str) -> pd.DataFrame:
-    """The median of the objective over the seeds of each label of one problem, and their range.
+def curves(frame: pd.DataFrame, axis: str, column: str = "objective") -> pd.DataFrame:
+    """The median of the objective, or of another column, over the seeds of each label of one problem, and their range.
 
     Runs that did not end well are no part of a band. Where the seeds' evaluations stand at different x, as seconds do,
     each run is interpolated linearly at as many x up to where the first of them ends.
@@ -85,7 +93,7 @@ def curves(frame: pd.DataFrame, axis: str) -> pd.DataFrame:
     for (estimator, label), group in frame[frame["outcome"] == "ok"].groupby(["estimator", "label"], sort=True):
         runs = [run.sort_values("place") for _, run in group.groupby("key")]
         xs = [run[axis].to_numpy(dtype=float) for run in runs]
-        ys = [run["objective"].to_numpy(dtype=float) for run in runs]
+        ys = [run[column].to_numpy(dtype=float) for run in runs]
         alike = all(len(x) == len(xs[0]) and np.array_equal(x, xs[0]) for x in xs)
         grid = xs[0] if alike else np.linspace(0.0, min(x[-1] for x in xs), max(map(len, xs)))
         over = np.stack([np.interp(grid, x, y) for x, y in zip(xs, ys, strict=True)])
@@ -109,7 +117,7 @@ class Line:
         final: median, lowest and highest objective at the end, of those that ended well.
         noise: median std of one draw of the gradient over the norm of the exact one, at the last evaluation.
         scores: median score errors at the end: L2, median, 0.99-quantile; NaN where the truth is not known.
-        targets: share of the way → axis → the time to it.
+        targets: share of the way → measure → the time to it; None where a run does not know the measure.
     """
 
     label: str
@@ -119,7 +127,7 @@ class Line:
     final: tuple[float, float, float]
     noise: float
     scores: tuple[float, float, float]
-    targets: dict[float, dict[str, TimeToTarget]]
+    targets: dict[float, dict[str, TimeToTarget | None]]
 
 
 def levels(frame: pd.DataFrame) -> dict[float, float]:
@@ -133,7 +141,7 @@ def levels(frame: pd.DataFrame) -> dict[float, float]:
 def table(frame: pd.DataFrame) -> Iterator[Line]:
     """The lines of one problem, the lowest objective first."""
     wanted = levels(frame)
-    longest = {axis: float(frame[axis].max()) for axis in AXES}
+    longest = {measure: float(frame[measure].max()) for measure in MEASURES}
     lines = []
     for (estimator, label), group in frame.groupby(["estimator", "label"], sort=True):
         runs = [run.sort_values("place") for _, run in group.groupby("key")]
@@ -155,7 +163,7 @@ def table(frame: pd.DataFrame) -> Iterator[Line]:
                     _median([float(run[name]) for run in well]) for name in ("score_l2", "score_median", "score_q99")
                 ),
                 targets={
-                    share: {axis: _times(runs, axis, level, longest[axis]) for axis in AXES}
+                    share: {measure: _times(runs, measure, level, longest[measure]) for measure in MEASURES}
                     for share, level in wanted.items()
                 },
             )
@@ -163,7 +171,9 @@ def table(frame: pd.DataFrame) -> Iterator[Line]:
     yield from sorted(lines, key=lambda line: (math.isnan(line.final[0]), line.final[0]))
 
 
-def _times(runs: list[pd.DataFrame], axis: str, level: float, longest: float) -> TimeToTarget:
+def _times(runs: list[pd.DataFrame], axis: str, level: float, longest: float) -> TimeToTarget | None:
+    if any(run[axis].isna().any() for run in runs):
+        return None
     times, reached = [], []
     for run in runs:
         time = first_crossing(run[axis].to_numpy(dtype=float), run["objective"].to_numpy(dtype=float), level)

@@ -11,6 +11,7 @@ import pandas as pd
 from reports.frames.history import History
 from reports.frames.history import history as history_of
 from reports.frames.points import points
+from reports.frames.samples import Gallery
 from reports.frames.training import nothing as no_training
 from reports.pages import script
 from reports.pages.claims import PAGE as CLAIMS_PAGE
@@ -35,6 +36,7 @@ def build(
     runs: Sequence[Mapping[str, Any]] = (),
     history: History | None = None,
     training: pd.DataFrame | None = None,
+    galleries: Sequence[Gallery] = (),
 ) -> Path:
     """Write index.html, training.html, history.html, claims.html, a page for each estimator, report.js and report.css.
 
@@ -53,7 +55,7 @@ def build(
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "report.js").write_text(script.script(), encoding="utf-8")
     (folder / "report.css").write_text(script.style(), encoding="utf-8")
-    _write(folder / TRAINING_PAGE, training_page(trained, alone=rows.empty))
+    _write(folder / TRAINING_PAGE, training_page(trained, rows.empty, galleries))
     if rows.empty:
         return folder / TRAINING_PAGE
     frame = points(rows)

@@ -3,33 +3,41 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 
 from bench.statistics.censoring import TimeToTarget
+from reports.figures import samples as pictures
 from reports.figures import screen
 from reports.figures import training as figure
+from reports.figures import training_noise as noise
 from reports.frames import columnar
-from reports.frames.training import AXES, levels, names, table
+from reports.frames.samples import Gallery
+from reports.frames.training import AXES, MEASURES, levels, names, table
 from reports.pages.templates import render
-from reports.palette import marks
 
 PAGE = "training.html"
 MOST_PROBLEMS = 40
 
 
-def training_page(frame: pd.DataFrame, alone: bool = False) -> str:
-    """The document, with its data inside; `frame` is what `reports.frames.training.load` gives.
+def training_page(frame: pd.DataFrame, alone: bool = False, galleries: Sequence[Gallery] = ()) -> str:
+    """The document, with its data inside.
 
-    Where it is ``alone``, it has no link to an index.
+    Args:
+        frame: what `reports.frames.training.load` gives.
+        alone: whether there is no index to link to.
+        galleries: what `reports.frames.samples.load` gives.
     """
+    shown = {gallery.problem: gallery for gallery in galleries}
     problems = dict(list(names(frame).items())[:MOST_PROBLEMS])
     views, sections = {}, []
     for number, (problem, name) in enumerate(problems.items()):
         part = frame[frame["problem"] == problem]
         for axis in AXES:
             views[f"training_{number}_{axis}"] = figure.settings(part, axis)
+        views[f"training_{number}_noise"] = noise.settings(part)
         sections.append(
             {
                 "number": number,
@@ -39,11 +47,15 @@ def training_page(frame: pd.DataFrame, alone: bool = False) -> str:
                 "held": {share: _number(level) for share, level in levels(part).items()},
                 "lines": [_line(line) for line in table(part)],
                 "scores": bool(part["score_l2"].notna().any()),
+                "gallery": _gallery(shown[problem]) if problem in shown else None,
             }
         )
     about = {
-        "marks": {name: m.to_dict() for name, m in marks(str(name) for name in frame["estimator"]).items()},
-        "specs": {figure.NAME: screen.vega(figure.on_screen())},
+        "marks": {name: m.to_dict() for name, m in noise.marks_of(frame).items()},
+        "specs": {
+            figure.NAME: screen.vega(figure.on_screen()),
+            noise.NAME: screen.vega(figure.on_screen("log"), height=260),
+        },
         "views": views,
     }
     return render(
@@ -58,6 +70,23 @@ def training_page(frame: pd.DataFrame, alone: bool = False) -> str:
     )
 
 
+def _gallery(gallery: Gallery) -> dict[str, Any]:
+    """Labels, each with its pictures, for the template."""
+    by_label: dict[str, list[dict[str, Any]]] = {}
+    for strip in pictures.strips(gallery):
+        height, width = strip.picture.shape
+        picture = {
+            "row": pictures.ROWS.get(strip.row, strip.row),
+            "uri": pictures.image_uri(strip.picture, gallery.kind),
+            "width": width,
+            "height": height,
+        }
+        by_label.setdefault(strip.label, []).append(picture)
+    notes = {panel.label: panel.note for panel in gallery.panels}
+    labels = [{"label": label, "pictures": made, "note": notes.get(label, "")} for label, made in by_label.items()]
+    return {"kind": gallery.kind, "labels": labels, "caption": pictures.CAPTIONS[gallery.kind]}
+
+
 def _line(line: Any) -> dict[str, Any]:
     median, low, high = line.final
     return {
@@ -67,14 +96,16 @@ def _line(line: Any) -> dict[str, Any]:
         "noise": _number(line.noise),
         "scores": " · ".join(map(_number, line.scores)),
         "targets": [
-            {"reached": f"{times['steps'].reached} of {line.runs}", **{axis: _time(times[axis]) for axis in AXES}}
+            {"reached": f"{times['steps'].reached} of {line.runs}", **{name: _time(times[name]) for name in MEASURES}}
             for times in line.targets.values()
         ],
     }
 
 
-def _time(found: TimeToTarget) -> str:
+def _time(found: TimeToTarget | None) -> str:
     """The median and its interval; ∞ where the runs do not bound it."""
+    if found is None:
+        return "–"
     if not found.reached:
         return f"> {_number(found.low)}" if found.low > 0 else "not reached"
     return f"{_number(found.median)} ({_number(found.low)} to {_number(found.high)})"

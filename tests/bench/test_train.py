@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import math
 from dataclasses import replace
 
@@ -17,6 +18,7 @@ from bench.store import Store
 from bench.sweep.errors import SweepError
 from bench.train import optimiser, rows, runner
 from bench.train import sweep as training_sweep
+from bench.train.kept import kept_problem, training_of
 from bench.train.trainer import Trainer, train
 from bench.train.training import Training
 from bench.train.truth import LOG_DENSITIES, true_score
@@ -250,8 +252,8 @@ def test_shipped_training_sweeps_expand_seed_by_seed():
     for name in training_sweep.shipped():
         found = training_sweep.load(name)
         seeds = [training.point.problem.seed for training in found.trainings]
-        models = {training.point.problem.model for training in found.trainings}
-        assert len({training.problem for training in found.trainings}) == len(models)  # one figure each
+        pairs = {(training.point.problem.model, training.point.problem.data) for training in found.trainings}
+        assert len({training.problem for training in found.trainings}) == len(pairs)  # one figure each
         assert seeds == sorted(seeds) and len(set(seeds)) >= 3 and not found.skips, name
 
 
@@ -281,3 +283,16 @@ def test_a_budget_in_seconds_is_spent_in_steps_alone_and_the_same_for_all(monkey
         spent[training.point.estimator] = marks
     assert spent["sm_exact"] == [(0.0, 0), (0.75, 3), (1.5, 6), (2.25, 9), (3.0, 12)]
     assert spent["ssm"] == [(0.0, 0), (0.75, 6), (1.5, 12), (2.25, 18), (3.0, 24)]
+
+
+def test_the_kept_model_is_the_trained_one_and_a_row_tells_its_run(tmp_path):
+    made(SLICED, folder=tmp_path)
+    trainer = Trainer(SLICED, dict(np.load(tmp_path / "4.npz", allow_pickle=False)))
+    told = training_of(json.loads(json.dumps(SLICED.identity())))
+    assert replace(told, point=replace(told.point, draws=16)).to_json() == SLICED.to_json()
+    kept = kept_problem(told, (tmp_path / "4.npz").read_bytes())
+    for parameter, trained in zip(kept.parameters, trainer.problem.parameters, strict=True):
+        assert parameter.dtype == torch.float64 and torch.equal(parameter, trained.double())
+    wider = replace(told, point=replace(told.point, problem=replace(SPEC, width=9)))
+    with pytest.raises(ValueError, match=r"parameters of shapes \[\(8, 3\)"):
+        kept_problem(wider, (tmp_path / "4.npz").read_bytes())

@@ -12,10 +12,11 @@ import pytest
 from bench.store import Store
 from reports.__main__ import run
 from reports.figures import training as figure
+from reports.figures import training_noise as noise
 from reports.frames import training as frames
 from reports.pages.build import EmptyStoreError, build
 from reports.pages.training import training_page
-from reports.palette import marks
+from reports.palette import marks, marks_apart
 
 FALLS = {"ssm": (0.0, -8.0, -10.0), "dsm": (0.0, -1.0, -2.0)}
 
@@ -36,7 +37,9 @@ def path(tmp_path_factory):
                 for place, objective in enumerate(FALLS.get(estimator, (0.0, None))):
                     time = place * (2.0 if seed == 2 else 1.0)
                     value = None if objective is None else objective - (seed if estimator == "ssm" and place else 0)
-                    point = {"place": place, "steps": 10 * place, "train_s": time, "objective": value, "grad_std": 0.5}
+                    noise = 0.0 if estimator == "dsm" else 0.5 + seed  # dsm stands for a deterministic one
+                    point = {"place": place, "steps": 10 * place, "train_s": time, "objective": value}
+                    point |= {"grad_std": noise, "minibatch_std": 0.2, "evaluations": 40.0 * place}
                     store.put_training(row, point)
         store.put_training({"key": "begun", "estimator": "ssm", "options": {}, "contest": "c9", "machine": "m"})
     return path
@@ -71,6 +74,11 @@ def test_times_to_a_target_by_hand(frame):
     steps = lines["ssm"].targets[0.9]["steps"]
     assert (steps.reached, steps.median) == (3, pytest.approx(14.5)) and steps.low == pytest.approx(9.9)
     seconds = lines["ssm"].targets[0.9]["train_s"]
+    evaluations = lines["ssm"].targets[0.9]["evaluations"]
+    assert (evaluations.reached, evaluations.median, evaluations.low) == (3, pytest.approx(58.0), pytest.approx(39.6))
+    assert lines["dsm"].targets[0.9]["evaluations"].reached == 0
+    unknown = frame.assign(evaluations=frame["evaluations"].where(frame["estimator"] != "ssm"))
+    assert next(iter(frames.table(unknown))).targets[0.9]["evaluations"] is None
     assert seconds.median == pytest.approx(1.95) and seconds.low == pytest.approx(1.45)  # 1.45, 1.95, 1.98
     for label in ("dsm", "fd_ssm"):
         never = lines[label].targets[0.5]["steps"]
@@ -91,7 +99,7 @@ def test_both_renderers_draw_the_same_rows_and_the_page_is_escaped(frame, path, 
     view = about["views"]["training_0_steps"]
     assert [point["y"] for point in view["points"]] == figure.data(frame, "steps")["y"].tolist()
     assert "<b>title" not in page and "&lt;b&gt;title" in page and "3 nonfinite" in page
-    drawn = figure.on_paper(frame, marks(frame["estimator"]))
+    drawn = figure.on_paper(frame, noise.marks_of(frame))
     lines = {tuple(line.get_ydata()) for line in drawn.axes[0].get_lines()}
     assert lines == {(0.0, -9.0, -11.0), (0.0, -1.0, -2.0)}
     assert run(["figure", "training", "--store", str(path), "--out", str(tmp_path / "t.svg")]) == 0
@@ -107,3 +115,29 @@ def test_a_store_of_training_runs_alone_has_their_page_and_an_empty_one_is_refus
         build(from_rows([]), tmp_path / "none")
     assert "No training run has ended yet" in training_page(frames.nothing())
     assert figure.on_paper(frames.nothing(), {}).axes
+
+
+def test_noise_over_training_is_that_of_noisy_estimators_and_of_batches(frame, path, tmp_path):
+    found = noise.data(frame)
+    assert set(found["label"]) == {"ssm", noise.MINIBATCH}  # what is zero has no place on a logarithm
+    ssm = found[found["label"] == "ssm"]
+    assert ssm[["y", "y_low", "y_high"]].drop_duplicates().to_numpy().tolist() == [[1.5, 0.5, 2.5]]
+    low, high = noise.settings(frame)["settings"]["y_domain"]
+    assert low < 0.2 and high > 2.5
+    assert run(["figure", "training_noise", "--store", str(path), "--out", str(tmp_path / "n.svg")]) == 0
+    assert "minibatch" in (tmp_path / "n.svg").read_text() and noise.on_paper(frames.nothing(), {}).axes
+
+
+def test_a_run_that_rose_does_not_hide_the_others(frame):
+    wild = frame.copy()
+    wild.loc[(wild["key"] == "ssm1") & (wild["place"] == 2), "objective"] = 1e6
+    low, high = figure.settings(wild, "steps")["settings"]["y_domain"]
+    assert low < -10 and high < 5
+
+
+def test_labels_of_one_estimator_are_told_apart_by_colour():
+    owners = {"dsm (σ=1)": "dsm", "dsm (σ=2)": "dsm", "dsm_cv": "dsm_cv", "sm_forward": "sm_forward", "ssm": "ssm"}
+    found = marks_apart([["dsm (σ=1)", "dsm (σ=2)", "ssm"], ["dsm_cv", "sm_forward", "ssm"]], owners)
+    assert len({found[name].colour for name in ("dsm (σ=1)", "dsm (σ=2)", "ssm")}) == 3
+    assert len({found[name].colour for name in ("dsm_cv", "sm_forward", "ssm")}) == 3
+    assert found["ssm"] == marks(["ssm"])["ssm"]
