@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from bench.statistics.bias import bias_interval, bias_intervals
+from bench.statistics.bias import BiasInterval, bias_interval, bias_intervals
 from bench.statistics.blocks import BlockSums, block_count
 from bench.statistics.coverage import ANISOTROPIC, BIASES, ISOTROPIC, cells, measure, simulate, table
 from bench.statistics.noise import noise_moments
@@ -90,6 +90,16 @@ def test_units_scale_with_the_draws():
         assert other.bias == pytest.approx(factor * one.bias)
         assert other.low == pytest.approx(factor * one.low)
         assert other.high == pytest.approx(factor * one.high)
+
+
+def test_a_reference_known_with_an_error_moves_both_ends_out_by_twice_that():
+    blurred = BiasInterval(0.3, 0.2, 0.4, True).blurred(0.05)
+    assert (blurred.low, blurred.high, blurred.resolved) == (pytest.approx(0.1), pytest.approx(0.5), True)
+    assert blurred.bias == pytest.approx(np.sqrt(0.3**2 - 0.05**2))
+    lost = BiasInterval(0.3, 0.2, 0.4, True).blurred(0.1)
+    assert (lost.low, lost.high, lost.resolved) == (0.0, pytest.approx(0.6), False)
+    assert BiasInterval(0.01, 0.0, 0.02, False).blurred(0.05).bias == 0.0
+    assert BiasInterval(0.3, 0.2, 0.4, True).blurred(0.0) == BiasInterval(0.3, 0.2, 0.4, True)
 
 
 def test_a_higher_level_gives_a_wider_interval():
