@@ -80,9 +80,9 @@ def bias_intervals(grams: Array, level: float = 0.95) -> tuple[Array, Array, Arr
     noise in any dimension. The noise along the bias, βᵀΣβ = β²q, has q = (b̄ᵀSb̄ − trΣ²/K)/U where U is above the noise;
     below, q shrinks to the noise-weighted variance trΣ³/trΣ². That Σ is estimated from K blocks is allowed for as in
     Student's t: tail probabilities go through the normal quantile to a t with Satterthwaite's degrees of freedom, so
-    that in one dimension the test of β = 0 is the t-test. The interval holds all β that are not refused at either
-    tail; a bias that is not resolved is bounded by the limit at U >= 0 (else a lucky draw would promise an impossible
-    precision).
+    that in one dimension the test of β = 0 is close to the t-test at half the level, a tail's share. The interval
+    holds all β that are not refused at either tail; a bias that is not resolved is bounded by the limit at U >= 0 (else
+    a lucky draw would promise an impossible precision).
 
     Cost: O(R K³) and about 60 evaluations of the noncentral χ². Sources: Box (1954), Some theorems on quadratic forms
     I, Ann. Math. Statist. 25, for matching moments; Buckley and Eagleson (1988), An approximation to the distribution

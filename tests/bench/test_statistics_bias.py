@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 
 from bench.statistics.bias import BiasInterval, bias_interval, bias_intervals
 from bench.statistics.blocks import BlockSums, block_count
@@ -100,6 +101,17 @@ def test_a_reference_known_with_an_error_moves_both_ends_out_by_twice_that():
     assert (lost.low, lost.high, lost.resolved) == (0.0, pytest.approx(0.6), False)
     assert BiasInterval(0.01, 0.0, 0.02, False).blurred(0.05).bias == 0.0
     assert BiasInterval(0.3, 0.2, 0.4, True).blurred(0.0) == BiasInterval(0.3, 0.2, 0.4, True)
+
+
+def test_in_one_dimension_a_bias_is_resolved_where_the_t_test_resolves_it():
+    """At half the level; 1.5 % of 4000 pairs differ, all within a per cent of the border. The seed is fixed."""
+    draws = 0.5 + np.random.default_rng(0).standard_normal((4000, 16))
+    _, low, _ = bias_intervals(draws[:, :, None] * draws[:, None, :])
+    p = stats.ttest_1samp(draws, 0, axis=1).pvalue
+    differ = (low > 0) != (p < 0.025)
+    assert differ.mean() < 0.02
+    assert np.abs(p[differ] - 0.025).max() < 0.01
+    assert 0.2 < (low > 0).mean() < 0.8
 
 
 def test_a_higher_level_gives_a_wider_interval():
