@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from reports.figures import paper
 from reports.figures.training import crowded, domain, lines
@@ -68,6 +68,9 @@ def on_paper(frame: pd.DataFrame, marks: Mapping[str, Mark]) -> Figure:
     found = data(frame[frame["problem"] == problem])
     lines(axes, found, marks)
     axes.set(xlabel=AXES["steps"], ylabel=Y_TITLE, yscale="log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
     paper.title(axes, names(frame)[problem])
     paper.legend(figure, axes, found, marks)
     return figure

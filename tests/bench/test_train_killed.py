@@ -23,7 +23,7 @@ quantity = "score_matching"
 estimators = ["ssm"]
 grid = {{ model = "mlp", data = "gaussian", dim = 3, depth = 1, width = 8, batch = 16, seed = 1 }}
 measure = {{ draws = 16 }}
-train = {{ steps = 600, marks = {MARKS}, rows = 64, held_out = 32 }}
+train = {{ steps = 400, marks = {MARKS}, rows = 64, held_out = 32 }}
 """
 TIMED = ("train_s", "key", "extra")  # seconds are new after a kill
 
@@ -70,7 +70,7 @@ def test_sigkill_in_the_middle_and_on_to_the_same_bits(victim, undisturbed, tmp_
     )
     coordinator, deadline = psutil.Process(process.pid), time.monotonic() + 120
     while places(store) < 3 and time.monotonic() < deadline:
-        time.sleep(0.01)
+        time.sleep(0.1)
     family = coordinator.children(recursive=True)
     grandchildren = [child for child in family if child.ppid() != coordinator.pid]  # the worker, and a spare one
     worker = max(grandchildren, key=lambda child: sum(child.cpu_times()[:2]))
