@@ -31,8 +31,8 @@ FEWEST_OWN = 3
 """Rows of an estimator that can be left out in turn."""
 
 BEYOND_SPREAD = 0.1
-"""By how much the spread grows for every factor of e outside of the rows' FLOPs; with it 82 to 97 % of the intervals of
-sizes left out hold on three stores of quiet machines (`bench.figures.plan_accuracy`)."""
+"""By how much the spread grows for every factor of e outside of the rows' FLOPs. Chosen on three stores, where 82 to
+97 % of the intervals of sizes left out then hold (`bench.figures.plan_accuracy`)."""
 
 Place = tuple[str, str, str]  # dtype, device, threads
 _DTYPE, _DEVICE, _THREADS, _MACHINE = (SETTING.index(name) for name in ("dtype", "device", "threads", "machine"))
