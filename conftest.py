@@ -39,14 +39,19 @@ def _inline(document: Document) -> Iterator[Region]:
             yield Region(match.start(), match.end(), match[1].replace("\\|", "|"), _command)
 
 
-def _sweep(example: Example) -> None:
+def _toml(example: Example) -> None:
+    """A sweep, a training sweep, or the description of a device."""
+    from bench.forecast import device
     from bench.sweep import load
     from bench.train.sweep import load as load_training
 
-    path = Path("sweep.toml")
+    path = Path("example.toml")
     path.write_text(example.parsed)
-    training = "train" in tomllib.loads(example.parsed)
-    points = load_training(path).trainings if training else load(path).points()
+    facts = tomllib.loads(example.parsed)
+    if "bandwidth" in facts:
+        assert device.load(path)
+        return
+    points = load_training(path).trainings if "train" in facts else load(path).points()
     assert points
 
 
@@ -70,7 +75,7 @@ def apart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 pytest_collect_file = Sybil(
     parsers=[
         PythonCodeBlockParser(),
-        CodeBlockParser("toml", _sweep),
+        CodeBlockParser("toml", _toml),
         *(CodeBlockParser(shell, _commands) for shell in SHELLS),
         _inline,
         SkipParser(),

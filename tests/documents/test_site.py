@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -18,7 +17,6 @@ from estimators.estimator import QUANTITIES
 
 ROOT = Path(__file__).parents[2]
 LOADING = {"script": "src", "link": "href", "img": "src", "iframe": "src", "source": "src", "object": "data"}
-EXECUTABLE = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 
 
 @pytest.fixture(scope="module")
@@ -92,27 +90,24 @@ def test_a_list_of_the_repository_keeps_its_items(site):
 
 
 @pytest.mark.browser
-@pytest.mark.skipif(EXECUTABLE is None, reason="no Chromium")
-def test_search_finds_from_disk_without_the_network(site):
-    playwright = pytest.importorskip("playwright.sync_api")
+def test_search_finds_from_disk_without_the_network(site, browser):
     asked, said = [], []
-    with playwright.sync_playwright() as p:
-        browser = p.chromium.launch(executable_path=EXECUTABLE, args=["--no-sandbox", "--disable-gpu"])
-        page = browser.new_context(offline=True, viewport={"width": 1280, "height": 900}).new_page()
-        page.set_default_timeout(90_000)
-        page.on("request", lambda request: asked.append(request.url))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
-        page.goto((site / "index.html").as_uri())
-        page.locator("input[name=query]").click()
-        page.wait_for_function(
-            "!document.querySelector('.md-search-result__meta').textContent.includes('Initializing')"
-        )  # what is typed before the index is read is not looked for
-        page.keyboard.type("phantom")
-        found = page.locator(".md-search-result__link").first
-        found.wait_for(state="attached")
-        titles = page.locator(".md-search-result__link").evaluate_all("links => links.map(link => link.href)")
-        browser.close()
+    context = browser.new_context(offline=True, viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    page.set_default_timeout(90_000)
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+    page.goto((site / "index.html").as_uri())
+    page.locator("input[name=query]").click()
+    page.wait_for_function(
+        "!document.querySelector('.md-search-result__meta').textContent.includes('Initializing')"
+    )  # what is typed before the index is read is not looked for
+    page.keyboard.type("phantom")
+    found = page.locator(".md-search-result__link").first
+    found.wait_for(state="attached")
+    titles = page.locator(".md-search-result__link").evaluate_all("links => links.map(link => link.href)")
+    context.close()
     assert any("deq_phantom" in address for address in titles), titles
     assert [url for url in asked if not url.startswith(("file:", "data:", "about:", "blob:"))] == []
     assert said == []

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -14,16 +13,6 @@ from reports.pages.build import build
 from tests.reports.hostile_rows import hostile_rows
 from tests.reports.synthetic_rows import synthetic_rows
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 RUN = {"title": "t", "command": "python -m bench run quick", "started": "2026-01-01", "commit": "abc", "seeds": [0]}
 
 
@@ -58,20 +47,6 @@ def two_machines(rows):
     other = rows[(rows["dim"] == 64) & (rows["depth"] == 2)].copy()
     other["machine"] = json.dumps({"cpu": "Another CPU", "cores": 64, "os": "Linux"})
     return pd.concat([rows, other], ignore_index=True)
-
-
-@pytest.fixture(scope="session")
-def browser():
-    """Chromium without a network. Skipped where there is none; `CHROMIUM` names another one."""
-    from playwright.sync_api import sync_playwright
-
-    executable = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
-    if executable is None:
-        pytest.skip("no Chromium on this machine")
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=executable, args=FLAGS)
-        yield launched
-        launched.close()
 
 
 @pytest.fixture
