@@ -64,6 +64,8 @@ def apart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
     registries = (registry._estimators, problems._models, problems._files, source._sources)
     before, here = [dict(known) for known in registries], Path.cwd()
+    for name in [name for name, known in registry._estimators.items() if known.origin != "estimators"]:
+        del registry._estimators[name]  # which another test brought
     os.chdir(tmp_path_factory.mktemp("document"))
     yield
     os.chdir(here)

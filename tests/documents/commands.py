@@ -26,7 +26,7 @@ PLACEHOLDER = re.compile(r"[A-Z_]+|…|\.\.\.")
 UNCHECKED = {"git", "asv", "pre-commit", "dask", "openssl"}  # not ours to know the options of
 SHELL = {"export", "for", "do", "done", "cd"}
 CLIS = {"bench": bench_cli.cli, "reports": reports_cli.main}
-FURTHER_FIGURES = ("training", "history")
+FURTHER_FIGURES = ("training", "training_noise", "samples", "history")
 
 
 def check(text: str, *, whole: bool = True) -> None:
