@@ -179,7 +179,7 @@ def _is_flow(model: Any) -> bool:
 def _takes(f: Any, name: str) -> bool:
     function = getattr(f, "__func__", f)
     code = getattr(function, "__code__", None)
-    if code is not None and not hasattr(function, "__wrapped__"):  # a tenth of what reading a signature costs a call
+    if code is not None and not hasattr(function, "__wrapped__"):  # a hundredth of a signature's time, at every call
         return name in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
     try:
         return name in inspect.signature(f).parameters

@@ -42,6 +42,19 @@ def flat(gradients):
     return torch.cat([g.reshape(-1) for g in gradients])
 
 
+def _along(problem, direction, step, objective):
+    """The symmetric difference quotient of an objective along a direction in θ; θ is as before afterwards."""
+    start = [p.detach().clone() for p in problem.parameters]
+    parts = direction.split([p.numel() for p in start])
+    values = []
+    for side in (1, -1, 0):
+        with torch.no_grad():
+            for p, before, part in zip(problem.parameters, start, parts, strict=True):
+                p.copy_(before + side * step * part.view_as(p))
+        values += [objective()] if side else []
+    return (values[0] - values[1]) / (2 * step)
+
+
 def by_formula(problem, noise):
     first, _, last = problem.model.layers
     activation = problem.spec.activation
@@ -78,20 +91,14 @@ def test_the_numeric_derivative_of_the_expected_objective_agrees():
     generator = torch.Generator().manual_seed(3)
     points = problem.x.repeat(1500, 1)
     points = points + kinked.NOISE * torch.randn(points.shape, dtype=torch.float64, generator=generator)
-    start = [p.detach().clone() for p in problem.parameters]
     randoms = [torch.randn(reference.gradient.shape, dtype=torch.float64, generator=generator) for _ in range(2)]
     automatic = flat(exact_gradient(problem.model, "score_matching", 2, points[:3000])[1])
     norm, step = float(reference.gradient.norm()), 0.03
     for direction in (reference.gradient - automatic, *randoms):
         direction = direction / direction.norm()
-        means = []
-        for side in (1, -1):
-            with torch.no_grad():
-                parts = direction.split([p.numel() for p in start])
-                for p, before, part in zip(problem.parameters, start, parts, strict=True):
-                    p.copy_(before + side * step * part.view_as(p))
-                means.append(float(score_matching_of_energy(problem.model.layers, points).mean()))
-        numeric = (means[0] - means[1]) / (2 * step)
+        numeric = _along(
+            problem, direction, step, lambda: float(score_matching_of_energy(problem.model.layers, points).mean().detach())
+        )
         assert abs(numeric - float(reference.gradient @ direction)) < 0.03 * norm
 
 
@@ -168,19 +175,11 @@ def test_relu_at_any_depth_is_the_numeric_derivative_of_the_expected_objective(d
     problem = built(replace(RELU, dim=dim, depth=depth, batch=4))
     reference = references.compute(problem.spec, "score_matching")
     assert reference.error < (1e-7 if dim == 1 else 0.03)
-    start = [p.detach().clone() for p in problem.parameters]
     random = torch.randn(reference.gradient.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(5))
     norm, step = float(reference.gradient.norm()), 0.005 if dim == 1 else 0.02
     for direction in (reference.gradient, random):
         direction = direction / direction.norm()
-        means = []
-        for side in (1, -1):
-            with torch.no_grad():
-                parts = direction.split([p.numel() for p in start])
-                for p, before, part in zip(problem.parameters, start, parts, strict=True):
-                    p.copy_(before + side * step * part.view_as(p))
-            means.append(_expected_objective(problem, nodes))
-        numeric = (means[0] - means[1]) / (2 * step)
+        numeric = _along(problem, direction, step, lambda: _expected_objective(problem, nodes))
         assert abs(numeric - float(reference.gradient @ direction)) < within * norm
 
 

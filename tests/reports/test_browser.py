@@ -1,4 +1,4 @@
-"""The page in Chromium: filters, verdict, hover, table, deep links, keyboard; offline, and without a console error."""
+"""The page in Chromium: filters, verdict, hover, table, deep links; offline, and without a console error."""
 
 from __future__ import annotations
 
@@ -16,34 +16,18 @@ from reports.figures import residuals
 from reports.frames.points import points
 from reports.frames.rows import from_rows
 from reports.pages.build import build
+from tests.reports.on_page import SECTIONS, drawn, picture
 from tests.reports.synthetic_rows import synthetic_rows
 
 pytestmark = pytest.mark.browser
-SECTIONS = (
-    *("verdict", "work-precision", "budget", "scaling", "heat", "bias", "step-size", "memory-section", "compare"),
-    *("outcomes", "quality", "environment", "table"),
-)
-LONGEST_TEXT = """Math.max(...[...document.querySelectorAll("main *")]
-    .filter((e) => !e.children.length && !e.closest("script, pre")).map((e) => e.textContent.length))"""
 ANSWERS = """([dim, depth, order, error, memory]) => {
     const { ranked, refused } = window.report.answers({ dim, depth, order }, error, memory);
     const told = ranked.map((r) => [r.label, r.calls, r.cost, r.tied, r.cost_low, r.cost_high]);
     return { ranked: told, refused: refused.map((r) => r.label) };
 }"""
-REACHABLE = """(() => {
-    const controls = [...document.querySelectorAll("main :is(button, select, input, summary, a, .scroll)")];
-    return { hidden_from_keyboard: controls.filter((c) => c.tabIndex < 0).map((c) => c.outerHTML.slice(0, 80)) };
-})()"""
 FIRST_MACHINE = "window.report.data.columns.machine[0]"
 COLUMN_PLACE = """[...document.querySelectorAll("#table th button")]
     .findIndex((b) => b.dataset.column === "time_step_s")"""
-
-
-def drawn(page, figure):
-    """The rows that a figure has drawn."""
-    page.locator(f"figure[data-figure={figure}]").scroll_into_view_if_needed()
-    page.wait_for_selector(f"figure[data-figure={figure}][data-drawn=yes]")
-    return page.evaluate(f"window.report.views['{figure}'].data('points')")
 
 
 def downloaded(waiting):
@@ -52,13 +36,6 @@ def downloaded(waiting):
 
 def choose(page, facet, value):
     page.select_option(f"#filter-{facet}", value)
-
-
-def picture(page, section, folder):
-    place = page.locator(f"#{section}")
-    place.scroll_into_view_if_needed()
-    page.wait_for_timeout(60)
-    place.screenshot(path=folder / f"{section}.png")
 
 
 def test_every_section_is_there_and_draws(report, open_page, screenshots):
@@ -284,38 +261,6 @@ def test_a_broken_link_shows_the_page_all_the_same(report, open_page):
     assert page.locator("#verdict .answer").inner_text()
 
 
-def test_the_page_works_by_keyboard_alone(report, open_page):
-    page = open_page(report)
-    page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.className") == "skip"
-    page.locator("#filter-quantity").focus()
-    page.keyboard.press("d")
-    page.keyboard.press("Enter")
-    assert page.input_value("#filter-quantity") == "directional"
-    page.locator("#verdict tbody button").first.focus()
-    page.keyboard.press("Enter")
-    assert page.locator("#verdict tr.chosen").count() == 1
-    page.locator(".estimators input").first.focus()
-    page.keyboard.press("Space")
-    hidden = page.locator(".estimators label").first.inner_text().strip()
-    assert hidden not in {row["estimator"] for row in drawn(page, "work_precision")}
-    page.locator("figure[data-figure=work_precision] summary").focus()
-    page.keyboard.press("Enter")
-    page.wait_for_selector("figure[data-figure=work_precision] details[open] td")
-
-
-def test_the_tab_key_reaches_every_control_and_shows_where_it_is(report, open_page):
-    page = open_page(report)
-    reached = page.evaluate(REACHABLE)
-    assert reached["hidden_from_keyboard"] == []
-    page.locator("#tolerance").focus()
-    for expected in ("tolerance-slider", "memory", "ask-dim", "ask-depth", "ask-order"):
-        page.keyboard.press("Tab")
-        assert page.evaluate("document.activeElement.id") == expected
-        outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
-        assert outline == "solid"
-
-
 def test_exponents_are_least_squares_with_their_intervals(report, open_page):
     page = open_page(report, "#quantity=score_matching&depth=2&machine=all")
     page.evaluate("view => window.report.state.set(view)", {"machine": page.evaluate(FIRST_MACHINE)})
@@ -374,35 +319,6 @@ def test_every_outcome_of_two_machines_is_on_the_page(report, open_page, screens
     assert page.locator("#filter-machine option").count() == 3
 
 
-def test_hostile_rows_render_inert(hostile_report, open_page, screenshots):
-    page = open_page(hostile_report)
-    for figure in ("work_precision", "budget", "heat_map", "bias_forest", "outcomes"):
-        page.locator(f"figure[data-figure={figure}]").scroll_into_view_if_needed()
-        page.wait_for_timeout(50)
-    page.check("#table-all")
-    for details in page.locator("details summary").all():
-        if details.is_visible():
-            details.click()
-    for section in SECTIONS:
-        picture(page, section, screenshots)
-    assert page.evaluate("window.harmed") is None
-    assert page.locator("img, iframe, b:text('bold')").count() == 0
-    assert page.locator("script").count() == 3
-    assert page.evaluate(LONGEST_TEXT) < 1200
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth + 1")
-
-
-def test_pages_of_hostile_estimators_stay_in_their_folder_and_inert(hostile_report, open_page):
-    folder = hostile_report.parent
-    pages = sorted((folder / "estimators").iterdir())
-    assert len(pages) == 16
-    assert {path.parent for path in folder.rglob("*.html")} == {folder, folder / "estimators"}
-    for path in pages:
-        page = open_page(path)
-        assert page.evaluate("window.harmed") is None
-        assert page.locator("script, img").count() == 0
-
-
 def test_an_estimator_has_a_page_with_its_formula_points_and_failures(report, open_page):
     page = open_page(report.parent / "estimators" / "ssm_vr.html")
     text = page.locator("body").inner_text()
@@ -410,9 +326,3 @@ def test_an_estimator_has_a_page_with_its_formula_points_and_failures(report, op
     assert "crashed" in text and "the worker ended with signal 11" in page.locator("body").text_content()
     page.click("text=See it beside the others")
     page.wait_for_selector("html[data-ready]")
-
-
-@pytest.mark.parametrize("width", [390, 820])
-def test_narrow_screens_do_not_scroll_sideways(report, open_page, width):
-    page = open_page(report, width=width, height=800)
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth + 1")
