@@ -64,7 +64,7 @@ _KNOWN = (
         *("fd_ssm_4th", "dsm_cv", "deq_phantom_ssm", "taylor_trace_sm"),
     ),
     ("dsm_sliced", "fd_dsm", "csm", "deq_exact", "deq_neumann", "deq_phantom", "mle", "deq_unrolled"),
-    ("pinn_exact", "pinn_squared", "pinn_two_halves"),
+    ("pinn_exact", "pinn_squared", "pinn_two_halves", "deq_phantom_directional"),
 )
 
 

@@ -72,13 +72,24 @@ class Runs:
             raise NotMeasured(f"{training.label} has no {column} at every evaluation")
         return values
 
-    def final(self, trainings: Sequence[Training], column: str = "objective") -> float:
-        """The median over seeds of a column at the end."""
-        return float(np.median([self.curve(each, column)[-1] for each in trainings]))
+    def lowest(self, trainings: Sequence[Training]) -> float:
+        """The median over seeds of the lowest objective on the way."""
+        return float(np.median([self.curve(each).min() for each in trainings]))
 
     def gap(self, ours: Sequence[Training], theirs: Sequence[Training], column: str = "objective") -> Figure:
         """How much higher a column ends than in the other runs, per cent of the way that those came down."""
         return self.paired(ours, theirs, lambda a, b: 100 * (a[-1] - b[-1]) / _way(b), "%", column)
+
+    def lowest_gap(self, ours: Sequence[Training], theirs: Sequence[Training]) -> Figure:
+        """How much higher the lowest objective on the way is: both are stopped where held-out rows say so.
+
+        Per cent of the way that the others came down to theirs.
+        """
+
+        def share(a: np.ndarray, b: np.ndarray) -> float:
+            return float(100 * (a.min() - b.min()) / _way(np.minimum.accumulate(b)))
+
+        return self.paired(ours, theirs, share, "%")
 
     def course(self, ours: Sequence[Training], theirs: Sequence[Training], column: str = "objective") -> Figure:
         """The same for the mean over all evaluations after the first, which falls behind where training is slower."""

@@ -74,6 +74,7 @@ ESTIMATORS: dict[str, tuple[str, ...]] = {
         "complex_step",
         "complex_contour",
         "richardson",
+        "deq_phantom_directional",
     ),
     "log_likelihood": ("mle",),
 }

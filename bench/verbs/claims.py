@@ -31,15 +31,35 @@ TRAINING_TIMEOUT_S = 1800.0
 @click.option("--jobs", type=click.IntRange(1), help="Points at once in the pass without timing. [all cores]")
 @click.option("--list", "only_list", is_flag=True, help="The claims and their points; measures nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Everything, as JSON.")
-def claims(names: tuple[str, ...], store_path: Path | None, jobs: int | None, only_list: bool, as_json: bool) -> None:
+@click.option(
+    "--readme",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A document between whose markers the ledger's summary is put.",
+)
+@click.option("--note", default="", help="A sentence on the circumstances, for the summary.")
+def claims(
+    names: tuple[str, ...],
+    store_path: Path | None,
+    jobs: int | None,
+    only_list: bool,
+    as_json: bool,
+    readme: Path | None,
+    note: str,
+) -> None:
     """Measure what the claims of NAME… need and the store lacks, and say which are reproduced.
 
-    Without a name, all of them: half an hour on two quiet cores from an empty store. Exit code 0 whatever the verdicts.
+    Without a name, all of them: a quarter of an hour on two quiet cores from an empty store. Exit code 0 whatever the
+    verdicts.
     """
     from bench.claims import chosen, entries_of_store
+    from bench.claims.summary import insert, summary
     from bench.store import DEFAULT_PATH, Store
 
     asked = chosen(names)
+    if readme is not None and names:
+        raise click.UsageError("--readme takes the whole ledger; leave the names out")
+    if readme is not None:
+        insert(readme.read_text(encoding="utf-8"), "")  # refused before anything is measured
     if only_list:
         _list(asked, as_json)
         return
@@ -48,6 +68,11 @@ def claims(names: tuple[str, ...], store_path: Path | None, jobs: int | None, on
             click.echo(store.recovered, err=True)
         _measure(asked, store, jobs)
         entries = entries_of_store(asked, store)
+        how = _how(store, note)
+    if readme is not None:
+        text = insert(readme.read_text(encoding="utf-8"), summary(entries, how))
+        readme.write_text(text, encoding="utf-8")
+        click.echo(f"the ledger is in {readme}", err=True)
     if as_json:
         click.echo(json.dumps([entry.as_dict() for entry in entries], indent=2, ensure_ascii=False))
         return
@@ -86,6 +111,16 @@ def _measure(asked: list[Claim], store: Store, jobs: int | None) -> None:
     except KeyboardInterrupt:
         click.echo(f"\nstopped; everything measured is in {store.path}; the same command goes on from here", err=True)
         raise SystemExit(130) from None
+
+
+def _how(store: Store, note: str) -> str:
+    """Where, when and with what the ledger was measured last."""
+    made = next((run for run in reversed(store.runs()) if run["title"] == TITLE), None)
+    if made is None:
+        return note
+    m = json.loads(made["machine"])
+    where = f"{m['cpu']}, {m['cores_usable']} of {m['cores_logical']} cores, Python {m['python']}, torch {m['torch']}"
+    return f"Last measured on {made['started'][:10]}: {where}, commit {made['commit'][:9]}. {note}".rstrip()
 
 
 def _list(asked: list[Claim], as_json: bool) -> None:

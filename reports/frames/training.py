@@ -23,7 +23,7 @@ MEASURES = {**AXES, "evaluations": "Evaluations of the model"}
 TARGETS = (0.5, 0.9)
 KEPT = ("problem", "title", "estimator", "options", "quantity", "model", "data", "dim", "depth", "width", "activation")
 SETTING = ("batch", "dtype", "device", "threads", "optimiser", "optimiser_options", "seed", "outcome", "reason")
-_COLUMNS = (*KEPT, *SETTING, "started_at", "peak_step_bytes", "flops_step")
+_COLUMNS = (*KEPT, *SETTING, "started_at", "peak_step_bytes", "flops_step", "parameters", "machine", "duration_s")
 
 
 def load(path: str | Path) -> pd.DataFrame:

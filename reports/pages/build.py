@@ -63,7 +63,7 @@ def build(
     _write(index, index_page(frame, store, runs))
     _write(folder / HISTORY_PAGE, history_page(history_of(rows) if history is None else history))
     shown = marks(str(name) for name in frame["estimator"])
-    _write(folder / CLAIMS_PAGE, claims_page(ledger(rows), [page_of(name) for name in shown]))
+    _write(folder / CLAIMS_PAGE, claims_page(ledger(rows, trained), [page_of(name) for name in shown]))
     for name, mark in shown.items():
         _write(folder / page_of(name), estimator_page(name, frame, mark))
     return index

@@ -9,8 +9,9 @@ from typing import Any
 
 import pandas as pd
 
-from bench.claims import WORDS, Entry, Finding, claims, entries_of_rows
+from bench.claims import WORDS, Entry, Finding, Run, claims, entries_of_rows
 from bench.point import Point
+from bench.train.training import Training
 from reports.pages.estimator import page_of
 from reports.pages.templates import render
 
@@ -18,13 +19,22 @@ PAGE = "claims.html"
 DECADES = 1.0  # of a figure over its limit, on either side of the strip's middle
 
 
-def ledger(rows: pd.DataFrame) -> list[Entry]:
-    """The verdicts on all claims from the rows of a report."""
+def ledger(rows: pd.DataFrame, training: pd.DataFrame | None = None) -> list[Entry]:
+    """The verdicts on all claims from the rows of a report and the evaluations of its training runs."""
     asked = list(claims().values())
     points = [point for claim in asked for point in claim.points()]
     wanted = {"estimator": {p.estimator for p in points}, "dim": {p.problem.dim for p in points}}
     kept = rows[rows["estimator"].isin(wanted["estimator"]) & rows["dim"].isin(wanted["dim"])]
-    return entries_of_rows(asked, kept.to_dict("records"))  # type: ignore[arg-type]
+    return entries_of_rows(asked, kept.to_dict("records"), [] if training is None else _runs(training))  # type: ignore[arg-type]
+
+
+def _runs(training: pd.DataFrame) -> list[Run]:
+    """Each run with its evaluations; every evaluation of the frame holds the run's columns too."""
+    made = []
+    for _, evaluations in training.sort_values("place").groupby("key", sort=False):
+        rows: list[Any] = evaluations.to_dict("records")
+        made.append(Run(rows[0], tuple(rows)))
+    return made
 
 
 def claims_page(entries: Sequence[Entry], pages: Sequence[str] = ()) -> str:
@@ -61,6 +71,7 @@ def _told(entry: Entry) -> dict[str, Any]:
         "rule": claim.rule,
         "findings": [_finding(finding) for finding in verdict.findings],
         "points": [_point(point) for point in entry.points],
+        "runs": [_run(group) for group in _by_seed(entry.runs)],
         "seconds": f"{entry.seconds:.0f}",
     }
 
@@ -71,7 +82,8 @@ def _class(word: str) -> str:
 
 def _finding(finding: Finding) -> dict[str, Any]:
     figure = finding.figure
-    places = [_place(value, finding.limit) for value in (figure.low, figure.number, figure.high)]
+    ends = (figure.low, figure.number, figure.high)
+    places = [_place(value, finding.limit, max(map(abs, ends))) for value in ends]
     return {
         "what": finding.what,
         "ours": str(figure),
@@ -79,14 +91,36 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "held": {True: "holds", False: "does not hold", None: "undecided"}[finding.holds],
         "word_class": {True: "reproduced", False: "not-reproduced", None: "undecided"}[finding.holds],
         "wants_more": finding.at_least is not None,
-        "places": [100 * place for place in places] if finding.limit > 0 else None,
+        "places": [100 * place for place in places],
     }
 
 
-def _place(value: float, limit: float) -> float:
-    """Where a value stands on a strip with its limit in the middle, a decade on either side, logarithmic, 0 to 1."""
+def _place(value: float, limit: float, largest: float) -> float:
+    """Where a value stands on a strip with its limit in the middle, 0 to 1.
+
+    Logarithmic, a decade on either side; linear up to the figure's largest end where the limit is zero.
+    """
+    if limit == 0:
+        return 0.5 + 0.5 * (value / largest if largest > 0 else 0.0)
     decades = math.log10(value / limit) if value > 0 and limit > 0 else -DECADES
     return 0.5 + 0.5 * max(-1.0, min(1.0, decades / DECADES))
+
+
+def _by_seed(runs: Sequence[Training]) -> list[list[Training]]:
+    """Runs that differ by their seed alone, together."""
+    groups: dict[tuple[str, ...], list[Training]] = {}
+    for training in runs:
+        point = training.point
+        groups.setdefault((training.problem, point.estimator, str(dict(point.options))), []).append(training)
+    return list(groups.values())
+
+
+def _run(group: Sequence[Training]) -> dict[str, str]:
+    first = group[0]
+    how = ", ".join(f"{name} = {value:g}" for name, value in first.optimiser_options.items())
+    point = _point(first.point)
+    point["where"] += f"; {first.optimiser}, {how}, {first.steps} steps, {first.rows} rows, {len(group)} seeds"
+    return point
 
 
 def _point(point: Point) -> dict[str, str]:

@@ -192,7 +192,7 @@ WORLDS = {
         exact_laplacian(lambda at: 0.5),
         exact_laplacian(lambda at: at.problem.dim / 100),
     ),
-    "forward_laplacian_break_even": (passes(3.0, 1.0), passes(1.0, 0.25), passes(3.0, 0.25)),
+    "forward_laplacian_break_even": (passes(3.0, 0.6), passes(1.0, 0.25), passes(3.0, 0.25)),
     "constant_memory": (memory(0, 1), memory(1, 1), memory(0, 0)),
     "two_phantom_steps": (
         two_steps(0.001, 0.001, else_=0.5),

@@ -17,6 +17,7 @@ ROWS = 32
 ITERATED = "applications of a layer, as many as its contraction and the data ask for: no size or option says how many"
 UNDECLARED = {
     **dict.fromkeys(("deq_exact", "deq_neumann", "deq_phantom", "deq_unrolled", "deq_phantom_ssm"), ITERATED),
+    "deq_phantom_directional": ITERATED,
     **dict.fromkeys(
         ("pinn_exact", "pinn_squared", "pinn_two_halves"),
         "through a residual of the model's own, whose other derivatives no count of passes describes",

@@ -258,6 +258,18 @@ def test_the_sliced_phantom_objective_along_all_coordinates_is_the_whole_one(dam
     assert relative(gradient(sliced, model), gradient(whole, model)) < 1e-11
 
 
+@pytest.mark.parametrize("damping", [1.0, 0.7])
+def test_the_parts_of_the_phantom_objective_along_all_coordinates_are_the_whole_one(damping, x):
+    """½ Σ (∂_i f)² + Σ ∂_i² f, in value and in θ-gradient."""
+    model, options = Equilibrium(), {"steps": 3, "damping": damping}
+    part = estimators.get("deq_phantom_directional")
+    units = [torch.eye(DIM, dtype=torch.float64)[i].expand(len(x), DIM) for i in range(DIM)]
+    score, curvature = (torch.stack([part(model, x, e, order=order, **options) for e in units]) for order in (1, 2))
+    whole, sums = estimators.get("deq_phantom")(model, x, **options), 0.5 * score.square().sum(0) + curvature.sum(0)
+    torch.testing.assert_close(sums, whole, rtol=1e-11, atol=1e-12)
+    assert relative(gradient(sums, model), gradient(whole, model)) < 1e-11
+
+
 def test_chunks_of_coordinates_change_nothing(x):
     model = Equilibrium()
     for name in ("deq_phantom", "deq_unrolled"):

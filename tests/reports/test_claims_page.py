@@ -8,10 +8,13 @@ import pytest
 
 from bench.claims import Figure, Finding, claims, entries_of_rows
 from bench.claims.claim import verdict
+from bench.store import Store
+from reports.frames.training import load
 from reports.pages import claims as page_of_claims
 from reports.pages.claims import claims_page, ledger
 from reports.pages.script import style
 from tests.bench.test_claims import MEASURED, row
+from tests.bench.test_claims_training import ran
 
 
 def of(claim, sentence="said", figure=None):
@@ -40,7 +43,13 @@ def test_whatever_a_row_or_plugin_says_is_escaped():
     ("value", "place"), [(1.0, 0.5), (10.0, 1.0), (1e6, 1.0), (0.1, 0.0), (0.0, 0.0), (10**0.5, 0.75)]
 )
 def test_a_strip_has_its_limit_in_the_middle_and_a_decade_on_either_side(value, place):
-    assert page_of_claims._place(value, 1.0) == pytest.approx(place)
+    assert page_of_claims._place(value, 1.0, value) == pytest.approx(place)
+
+
+@pytest.mark.parametrize(("value", "place"), [(-4.0, 0.0), (0.0, 0.5), (2.0, 0.75), (4.0, 1.0)])
+def test_a_strip_about_zero_is_linear(value, place):
+    assert page_of_claims._place(value, 0.0, 4.0) == pytest.approx(place)
+    assert page_of_claims._place(0.0, 0.0, 0.0) == 0.5
 
 
 def test_the_side_asked_for_is_shaded():
@@ -67,3 +76,20 @@ def test_it_opens_offline_and_fits_a_narrow_screen(tmp_path, open_page, screensh
     assert page.locator("section.claim").count() == len(claims())
     assert page.evaluate("document.documentElement.scrollWidth") == 420
     page.screenshot(path=str(screenshots / "claims.png"), full_page=True)
+
+
+def test_training_runs_reach_their_claims_through_the_store(rows, tmp_path):
+    claim = claims()["variance_reduction_trains_better"]
+    with Store(tmp_path / "t.sqlite") as store:
+        for number, training in enumerate(claim.runs()):
+            made = ran(training, end=-5.0 if training.point.estimator == "ssm" else -10.0)
+            for evaluation in made.evaluations:
+                plain = {name: evaluation[name] for name in ("place", "objective", "nll")}
+                store.put_training({**made.row, "key": f"k{number}", "finished": True}, plain)
+    found = {entry.claim.name: entry for entry in ledger(rows, load(tmp_path / "t.sqlite"))}
+    entry = found[claim.name]
+    assert entry.verdict.word == "reproduced" and entry.verdict.number == pytest.approx(100 * 5 / 20)
+    assert entry.seconds == pytest.approx(2.0 * len(claim.runs()))
+    page = claims_page([entry])
+    assert page.count("600 steps, 768 rows, 8 seeds") + page.count("2000 steps, 768 rows, 8 seeds") == 2
+    assert "training runs</summary>" in page

@@ -39,7 +39,7 @@ CLAIM = Claim(
     known="read",
     measures="Rises of the exact objective on held-out digits between evaluations, all together, over its way down, "
     "and runs that do not end well: made, D = 16, depth 2, by csm, ssm and dsm (σ = 0.1), float32, Adam at two rates, "
-    "five seeds.",
+    "eight seeds.",
     rule=f"Reproduced if it rises at least {MORE:g} % of its way more with ssm and with dsm than with csm at both "
     "rates; in part if some hold.",
     runs=lambda: [each for made in MADE.values() for each in made],

@@ -49,7 +49,7 @@ CLAIM = Claim(
     figure="polylogarithmic against polynomial in the number of samples",
     known="read",
     measures="Root mean square and 0.99-quantile of the error of a score trained by sm_exact from 256 rows of the "
-    "paper's mixture (D = 2, a far mode of weight 10⁻³ at 10³, which the model begins with on the wrong side), five "
+    "paper's mixture (D = 2, a far mode of weight 10⁻³ at 10³, which the model begins with on the wrong side), eight "
     "seeds.",
     rule=f"Reproduced if the root mean square is at least {APART:g} times the 0.99-quantile, and that at most "
     f"{ACCURATE:g} % of the true score's root mean square; in part if one of the two. How the errors fall with samples "

@@ -1,32 +1,32 @@
-"""Whether the squared norm of the score instead of its projection makes training end lower."""
+"""Whether the squared norm of the score instead of its projection makes training come lower."""
 
 from bench.claims.claim import Claim, Finding, Verdict, verdict
 from bench.claims.papers import SLICED
 from bench.claims.rows import Rows
-from bench.claims.training.sliced_beats_denoising import PROJECTED, STEPS
+from bench.claims.training.sliced_beats_denoising import MARKS, PROJECTED, STEPS
 from bench.claims.trainings import DIGITS, trainings
 
-REDUCED = trainings("ssm_vr", budget_steps=STEPS, **DIGITS)
+REDUCED = trainings("ssm_vr", budget_steps=STEPS, marks=MARKS, **DIGITS)
 
 
 def judge(rows: Rows) -> Verdict:
-    """How far without ends above with."""
-    gap = rows.runs.gap(PROJECTED, REDUCED)
+    """How far without stays above with."""
+    gap = rows.runs.lowest_gap(PROJECTED, REDUCED)
     return verdict(
-        f"After {STEPS} steps the exact objective on held-out rows ends {gap} of its way down higher without it.",
-        Finding("ssm above ssm_vr, at the end", gap, at_least=0.0),
+        f"In {STEPS} steps the exact objective on held-out rows stays {gap} of its way down higher without it.",
+        Finding("ssm above ssm_vr, lowest objective", gap, at_least=0.0),
     )
 
 
 CLAIM = Claim(
-    says="Models trained by sliced score matching with variance reduction end better than without.",
+    says="Models trained by sliced score matching with variance reduction are better than without.",
     paper=SLICED,
     place="experiments on NICE, Table 1",
     figure="test loss on MNIST: −8054 with, −2428 without",
     known="recalled",
-    measures="Exact objective on held-out digits after equal training with ssm and ssm_vr, Rademacher directions, an "
-    "mlp, D = 16, depth 2, float32, Adam, five seeds.",
-    rule="Reproduced if it ends higher without; not if lower.",
+    measures="Lowest exact objective on held-out digits, looked at twenty times in 2000 steps of training with ssm and "
+    "ssm_vr, Rademacher directions, an mlp, D = 16, depth 2, float32, Adam, eight seeds.",
+    rule="Reproduced if it stays higher without; not if it comes lower.",
     runs=lambda: [*PROJECTED, *REDUCED],
     judge=judge,
 )
