@@ -3,7 +3,8 @@
 ``python -m bench.figures.many_points`` runs 32 points a problem (finite differences at 29 steps, sliced score matching
 at three laws), at one job, as `run` does, and prints (wall − kernel)/points, the pace of the first and the last
 quarter, and what the coordinator's and the fork-server's resident memory gain a thousand points: a least-squares line
-through samples after the first fifth, in which caches fill. Kernel is as in `bench.figures.overhead`; exact references,
+through samples after the first fifth, in which caches fill (SQLite's own pages, 2 MiB, take some 500 points, and 1500
+with ``--no-time``, so shorter runs show that). Kernel is as in `bench.figures.overhead`; exact references,
 anchors and starting are overhead here. The same command with ``--store`` goes on where it was stopped, and then tells
 of the points that it measured itself. A point takes 0.6 s, most of it kernel: 10 000 take nearly two hours.
 
@@ -119,13 +120,16 @@ def _folder(store: Path | None) -> Iterator[Path]:
 @click.option("--points", "count", type=click.IntRange(A_PROBLEM), default=10_000, show_default=True)
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True)
 @click.option("--store", "path", type=click.Path(dir_okay=False, path_type=Path), help="Keep the rows, and go on.")
+@click.option("--no-time", is_flag=True, help="The pass without timing alone, as `run --no-time`.")
 @click.option("--trace", is_flag=True, help="Say which lines' memory grew most, which slows the coordinator down.")
-def main(count: int, jobs: int, path: Path | None, trace: bool) -> None:
+def main(count: int, jobs: int, path: Path | None, no_time: bool, trace: bool) -> None:
     """Measure COUNT cheap points and print what they cost."""
     wanted = points(count)
     with _folder(path) as kept, Store(kept) as store:
         plan = runner.plan(wanted, [], store)
-        click.echo(f"{len(plan)} points to measure, {plan.present} are there", err=True)
+        if no_time:
+            plan.todo = {name: point for name, point in plan.todo.items() if name not in plan.solo_done}
+        click.echo(f"{len(plan)} points to measure, {count - len(plan)} are there", err=True)
         progress = Progress(len(plan))
         early: list[tracemalloc.Snapshot] = []
 
@@ -137,12 +141,15 @@ def main(count: int, jobs: int, path: Path | None, trace: bool) -> None:
 
         if len(plan):
             with Bench(Limits.of_this_machine(), predict=False) as bench:
-                runner.run(plan, store, bench, jobs, runner.Watcher(on_row=on_row))
+                watcher = runner.Watcher(on_row=on_row)
+                if no_time:
+                    watcher.on_solo = on_row
+                runner.run(plan, store, bench, jobs, watcher, timed=not no_time)
             if early:
                 for line in tracemalloc.take_snapshot().compare_to(early[0], "lineno")[:12]:
                     click.echo(f"  {line}")
             progress.tell()
-        keys = [row["key"] for row in store.endings()]
+        keys = [row["key"] for row in (store.unfinished() if no_time else store.endings())]
         complete = len(keys) == len(set(keys)) == count and set(keys) == plan.keys
         click.echo(f"rows: {len(keys)} for {count} points, " + ("each once" if complete else "NOT each once"))
         if not complete:

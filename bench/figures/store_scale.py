@@ -139,7 +139,10 @@ def resume(store: Path, sweep: Path, points: list[Point], where: Path, repeats: 
         runner.plan(points[:1], [], opened)  # hashes the sources, once a process
         found = runner.plan(points, [], opened)
         if found.present != len(points) or found.todo:
-            raise SystemExit(f"only {found.present} of {len(points)} points were found in the store")
+            raise SystemExit(
+                f"only {found.present} of {len(points)} points are in {store}: "
+                "if it is of another checkout, give another --folder"
+            )
         took_s = min(_seconds(partial(runner.plan, points, [], opened)) for _ in range(repeats))
         before_s = time.process_time()
         runner.plan(points, [], opened)
@@ -188,7 +191,7 @@ def report(store: Path, sweep: Path, points: list[Point], where: Path, repeats: 
         seconds.append(took.cpu_s)
         shutil.rmtree(out)
     above = [(size, cpu_s - seconds[0]) for size, cpu_s in zip(sizes[1:], seconds[1:], strict=True)]
-    large = [(size, cpu_s) for size, cpu_s in above if cpu_s > 0.1]  # below that it is the noise of the smallest
+    large = [(size, cpu_s) for size, cpu_s in above if cpu_s > 0.5]  # below that it is the noise of the smallest
     if len(large) > 2:
         k, low, high = exponent([size for size, _ in large], [cpu_s for _, cpu_s in large])
         click.echo(
