@@ -97,7 +97,10 @@ def test_the_numeric_derivative_of_the_expected_objective_agrees():
     for direction in (reference.gradient - automatic, *randoms):
         direction = direction / direction.norm()
         numeric = _along(
-            problem, direction, step, lambda: float(score_matching_of_energy(problem.model.layers, points).mean().detach())
+            problem,
+            direction,
+            step,
+            lambda: float(score_matching_of_energy(problem.model.layers, points).mean().detach()),
         )
         assert abs(numeric - float(reference.gradient @ direction)) < 0.03 * norm
 
