@@ -72,5 +72,5 @@ def test_sigkill_while_it_trains(tmp_path, monkeypatch, capsys):
     told = json.loads(out)[0]
     assert (told["word"], told["number"]) == ("reproduced", 0.0) and len(told["runs"]) == 2
     with Store(store) as opened:
-        assert list(opened.training_points())[:seen] == before
-        assert sum(1 for _ in opened.training_points()) == EVALUATIONS
+        after = list(opened.training_points())
+    assert all(evaluation in after for evaluation in before) and len(after) == EVALUATIONS
