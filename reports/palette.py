@@ -132,11 +132,18 @@ def marks_apart(groups: Iterable[Iterable[str]], owners: Mapping[str, str]) -> d
             beside.setdefault(label, set()).update(group - {label})
     preferred = marks(owners.values())
     chosen: dict[str, Mark] = {}
-    for label in sorted(beside, key=lambda label: (label != owners[label], label)):  # plain names first
-        taken = {chosen[other].colour for other in beside[label] if other in chosen}
-        own = preferred[owners[label]]
-        free = [own.colour, *(colour for colour in COLOURS if colour not in taken)]
-        colour = next((colour for colour in free if colour not in taken), own.colour)
+
+    def taken(label: str) -> set[str]:
+        return {chosen[other].colour for other in beside[label] if other in chosen}
+
+    def urgency(label: str) -> tuple[int, bool, int]:
+        """Fewest colours left first, as in Brélaz (1979); among equals plain names, which keep their own."""
+        return len(taken(label)), label == owners[label], len(beside[label])
+
+    while waiting := sorted(beside.keys() - chosen.keys()):
+        label = max(waiting, key=urgency)
+        own, used = preferred[owners[label]], taken(label)
+        colour = next((colour for colour in (own.colour, *COLOURS) if colour not in used), own.colour)
         shapes = {chosen[other].shape for other in beside[label] if other in chosen}
         shape = next((shape for shape in (own.shape, *SHAPES) if shape not in shapes), own.shape)
         chosen[label] = Mark(colour, shape)

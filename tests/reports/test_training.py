@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from bench.claims import claims
 from bench.store import Store
+from bench.train.sweep import load, shipped
 from reports.__main__ import run
 from reports.figures import training as figure
 from reports.figures import training_noise as noise
@@ -142,3 +145,19 @@ def test_labels_of_one_estimator_are_told_apart_by_colour():
     assert len({found[name].colour for name in ("dsm (σ=1)", "dsm (σ=2)", "ssm")}) == 3
     assert len({found[name].colour for name in ("dsm_cv", "sm_forward", "ssm")}) == 3
     assert found["ssm"] == marks(["ssm"])["ssm"]
+
+
+def test_no_two_lines_of_a_figure_share_a_colour_whatever_else_was_trained():
+    """The runs of all shipped sweeps and claims in one store: up to seven lines a problem, and the minibatch's."""
+    every = {name: load(name).trainings for name in shipped()}
+    every |= {claim.name: claim.runs() for claim in claims().values()}
+    groups, owners = {}, {"minibatch": "minibatch"}
+    for name, trainings in every.items():
+        for point in (training.point for training in trainings):
+            label = f"{point.estimator} {sorted(point.options.items())}"
+            owners[label] = point.estimator
+            groups.setdefault((name, replace(point.problem, seed=0)), {"minibatch"}).add(label)
+    found = marks_apart(groups.values(), owners)
+    assert len(owners) > 20
+    for labels in groups.values():
+        assert len({found[label].colour for label in labels}) == len(labels) <= 8
