@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, get_args
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ NO_BREAK = "\u00a0"  # between a number and its unit
 Known = Literal["read", "recalled"]
 CLOSE = 5.0  # per cent of the gradient: what claims of accuracy may be off by, unless the paper says how much
 FASTER = 1.05  # times: the least that claims of speed have to show, unless the paper says how much
+BETTER = 1.0  # per cent of the way down: the least that claims of better training have to show
 
 
 @dataclass(frozen=True)
@@ -142,9 +143,19 @@ def verdict(sentence: str, *findings: Finding) -> Verdict:
     return Verdict(word, head.number, head.low, head.high, head.unit, sentence, findings)
 
 
-def unmeasured(word: Word, why: str) -> Verdict:
-    """A verdict without a number: *not measured yet* or *cannot be tested here*, and why."""
-    return Verdict(word, None, None, None, "", why)
+def unmeasured(why: str) -> Verdict:
+    """*Not measured yet*, and why: a verdict without a number."""
+    return Verdict("not measured yet", None, None, None, "", why)
+
+
+def untestable(sentence: str, *standing_in: Finding) -> Verdict:
+    """*Cannot be tested here*, whatever the findings: they are of what can be measured instead, and decide nothing.
+
+    Args:
+        sentence: what it needs, and what the stand-ins came to.
+        standing_in: at least one; the first has the headline figure.
+    """
+    return replace(verdict(sentence, *standing_in), word="cannot be tested here")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -173,5 +173,5 @@ def _entry(claim: Claim, rows: Mapping[str, Row], made: Mapping[str, Run]) -> En
     try:
         verdict = claim.judge(held)
     except NotMeasured as missing:
-        verdict = unmeasured("not measured yet", str(missing))
+        verdict = unmeasured(str(missing))
     return Entry(claim, verdict, tuple(points), tuple(runs), held.seconds(points) + held.runs.seconds(runs))

@@ -114,15 +114,21 @@ class Rows:
             raise NotMeasured(f"{points[0].label} has a {column} of zero, which no geometric mean can hold")
         return typical(errors, "%")
 
-    def noise_ratio(self, over: Point, under: Point, column: str = "grad_std") -> Figure:
+    def noise_ratio(self, over: Point, under: Point, column: str = "grad_std", among: int = 1) -> Figure:
         """The standard deviation of one draw over another point's.
 
         The interval is that of a ratio of two χ with draws − 1 degrees of freedom, as if all noise had one direction:
         the widest case.
+
+        Args:
+            over: the numerator.
+            under: the denominator.
+            column: ``grad_std``, or another root of a mean square.
+            among: of how many pairs this one was chosen by what they show; the interval holds for all of them.
         """
         ratio = self.number(over, column) / self.number(under, column)
         freedom = [self.number(point, "draws") - 1 for point in (over, under)]
-        low, high = (ratio / math.sqrt(fisher.ppf(q, *freedom)) for q in (1 - TAIL, TAIL))
+        low, high = (ratio / math.sqrt(fisher.ppf(q, *freedom)) for q in (1 - TAIL / among, TAIL / among))
         return Figure(ratio, low, high, "times")
 
     def noise(self, point: Point) -> Figure:

@@ -80,16 +80,21 @@ class Runs:
         """How much higher a column ends than in the other runs, per cent of the way that those came down."""
         return self.paired(ours, theirs, lambda a, b: 100 * (a[-1] - b[-1]) / _way(b), "%", column)
 
-    def lowest_gap(self, ours: Sequence[Training], theirs: Sequence[Training]) -> Figure:
+    def lowest_gap(self, ours: Sequence[Training], theirs: Sequence[Training], among: int = 1) -> Figure:
         """How much higher the lowest objective on the way is: both are stopped where held-out rows say so.
 
         Per cent of the way that the others came down to theirs.
+
+        Args:
+            ours: runs, one a seed.
+            theirs: runs of the same seeds.
+            among: of how many pairs this one was chosen by what they show; the interval holds for all of them.
         """
 
         def share(a: np.ndarray, b: np.ndarray) -> float:
             return float(100 * (a.min() - b.min()) / _way(np.minimum.accumulate(b)))
 
-        return self.paired(ours, theirs, share, "%")
+        return self.paired(ours, theirs, share, "%", among=among)
 
     def course(self, ours: Sequence[Training], theirs: Sequence[Training], column: str = "objective") -> Figure:
         """The same for the mean over all evaluations after the first, which falls behind where training is slower."""
@@ -110,8 +115,9 @@ class Runs:
         of: Callable[[np.ndarray, np.ndarray], float],
         unit: str,
         column: str = "objective",
+        among: int = 1,
     ) -> Figure:
-        """The mean over seeds of a number that two curves give, with its t interval.
+        """The mean over seeds of a number that two curves give, with its t interval; ``among`` as in `lowest_gap`.
 
         Raises:
             NotMeasured: a run is missing, or gives no finite number.
@@ -120,7 +126,7 @@ class Runs:
         values = [float(of(a, b)) for a, b in curves]
         if not np.isfinite(values).all():
             raise NotMeasured(f"{theirs[0].label} has not come down, so that nothing can be told in shares of its way")
-        return Figure(*mean_interval(values), unit)
+        return Figure(*mean_interval(values, 1 - 0.05 / among), unit)
 
     def ratio(self, ours: Sequence[Training], theirs: Sequence[Training], column: str) -> Figure:
         """A column of the runs' rows over another's, for what repeats exactly: bytes and operations of a step."""

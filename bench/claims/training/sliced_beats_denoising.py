@@ -1,6 +1,6 @@
 """Whether models trained by sliced score matching come close to exact score matching, and below denoising."""
 
-from bench.claims.claim import CLOSE, Claim, Finding, Verdict, verdict
+from bench.claims.claim import BETTER, CLOSE, Claim, Finding, Verdict, verdict
 from bench.claims.papers import SLICED
 from bench.claims.rows import Rows
 from bench.claims.trainings import DIGITS, trainings
@@ -26,7 +26,7 @@ def judge(rows: Rows) -> Verdict:
         + " above that of sliced score matching.",
         Finding("sliced above exact, lowest objective", sliced, at_most=CLOSE),
         *(
-            Finding(f"denoising above sliced, lowest objective, σ = {s:g}", g, at_least=0.0)
+            Finding(f"denoising above sliced, lowest objective, σ = {s:g}", g, at_least=BETTER)
             for s, g in denoising.items()
         ),
     )
@@ -37,13 +37,13 @@ CLAIM = Claim(
     "denoising, close to those of exact score matching.",
     paper=SLICED,
     place="experiments on kernel families and NICE, Table 1",
-    figure="test loss on MNIST: sliced −2428, denoising −3035 and −97 by σ",
+    figure="test loss on MNIST: sliced −2428 (−8054 with variance reduction), denoising −3035 and −97 by σ",
     known="recalled",
     measures="Lowest exact objective on held-out digits, looked at twenty times in 2000 steps of training with "
     "sm_forward, ssm and dsm (σ = 0.1, 0.3), an mlp, D = 16, depth 2, float32, Adam, eight seeds.",
     rule=f"Reproduced if sliced score matching comes within {CLOSE:g} % of the way down of exact, and denoising stays "
-    "above sliced at both σ; in part if some hold. Stopping early counts: exact score matching is the first to "
-    "overfit.",
+    f"at least {BETTER:g} % above sliced at both σ; in part if some hold. Stopping early counts: exact score matching "
+    "is the first to overfit.",
     runs=lambda: [*EXACT, *PROJECTED, *(each for made in DENOISING.values() for each in made)],
     judge=judge,
 )
