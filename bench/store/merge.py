@@ -31,10 +31,12 @@ class Conflict:
 
 @dataclass
 class Merged:
-    """What merging one store came to."""
+    """What merging one store came to: rows of points, and training runs."""
 
     added: int = 0
     same: int = 0
+    trained: int = 0
+    trained_same: int = 0
     conflicts: list[Conflict] = field(default_factory=list)
 
 
@@ -53,7 +55,10 @@ def merge(source: Store, into: Store) -> Merged:
             for row in some:
                 _merge_row({**row, "run": numbers.get(row["run"])}, into, merged)
     for run in source.training_runs():
-        into.put_trained(run, source.training_points(run["key"]), source.training_state(run["key"]))
+        if into.put_trained(run, source.training_points(run["key"]), source.training_state(run["key"])):
+            merged.trained += 1
+        else:
+            merged.trained_same += 1
     return merged
 
 

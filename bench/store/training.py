@@ -61,15 +61,19 @@ class Training:
                 place = point["place"] if point is not None else -1
                 self._put_state(run["key"], place, bundle)
 
-    def put_trained(self, run: Row, points: Iterable[Row], state: State | None) -> None:
-        """Write a whole run of another store: one that is not there, or only begun there; a second one is set aside."""
+    def put_trained(self, run: Row, points: Iterable[Row], state: State | None) -> bool:
+        """Write a whole run of another store: one that is not there, or only begun there; a second one is set aside.
+
+        Returns:
+            Whether there was something to write.
+        """
         key = run["key"].partition(ASIDE)[0]
         there = {other["key"]: other for other in self._read("training_runs", RUN_TYPES, *_of(key))}
         if any(_same(other, run) for other in there.values()):
-            return
+            return False
         if key in there and there[key]["finished"]:
             if not run["finished"]:
-                return
+                return False
             key = self._free_key(key)
         elif ASIDE in run["key"]:
             key = self._free_key(key)
@@ -81,6 +85,7 @@ class Training:
                 self._put("training_points", _encoded(POINT_TYPES, {**point, "key": key}), "key, place")
             if state is not None:
                 self._put_state(key, *state)
+        return True
 
     def set_training_aside(self, key: str) -> None:
         """Make room for a run to be made again: the one there, with all it measured, stays under another key."""

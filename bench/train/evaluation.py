@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bench.exact.gradient import exact_gradient
+from bench.exact.gradient import exact_gradient, exact_values
 from bench.meters.subject import Subject
 from bench.problems import registry
 from bench.statistics.score_errors import quantile
@@ -55,7 +55,7 @@ class Evaluation:
 
     def _objective(self) -> dict[str, float]:
         """The mean of ½‖s‖² + tr ∇s over the held-out rows, and of −log p of a normalised model."""
-        values, _ = exact_gradient(self.exact_model, "score_matching", 2, self.held_out)
+        values = exact_values(self.exact_model, "score_matching", 2, self.held_out)
         found = {"objective": float(values.mean()), "objective_error": float(values.std() / math.sqrt(len(values)))}
         if registry.model(self.training.point.problem.model).normalised:
             with torch.no_grad():

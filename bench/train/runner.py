@@ -141,7 +141,7 @@ def _one(
                 row["output"] = worker.close()
     row |= {"outcome": ending["outcome"], "reason": ending["reason"], "finished": True}
     row["duration_s"] = spent_s + time.monotonic() - started
-    if row["outcome"] == "ok" and (reason := _diverged(store, name)):
+    if row["outcome"] == "ok" and (reason := _diverged(store, name, str(row["target"] or "sm"))):
         row["reason"] = reason
     store.put_training(row)
     return str(row["outcome"])
@@ -152,10 +152,14 @@ def _within(training: Training) -> Training:
     return replace(training, point=replace(training.point, device=visibility.within(training.point.device)))
 
 
-def _diverged(store: Store, name: str) -> str:
-    """Says so where the objective ended above where it began, by more than three standard errors of its mean."""
+def _diverged(store: Store, name: str, target: str = "sm") -> str:
+    """Says so where the objective ended above where it began, by more than three standard errors of its mean.
+
+    An estimator with a target of its own may have come down to that, where it lies above: the reason names the target.
+    """
     seen = list(store.training_points(name))
     rise = seen[-1]["objective"] - seen[0]["objective"]
     if rise > 3 * (seen[0]["objective_error"] or 0.0):
-        return f"diverged: the exact objective rose from {seen[0]['objective']:.4g} to {seen[-1]['objective']:.4g}"
+        own = "" if target == "sm" else f"; what it trains for is another objective, {target}"
+        return f"diverged: the exact objective rose from {seen[0]['objective']:.4g} to {seen[-1]['objective']:.4g}{own}"
     return ""

@@ -30,6 +30,7 @@ TRAINING_TIMEOUT_S = 1800.0
 )
 @click.option("--jobs", type=click.IntRange(1), help="Points at once in the pass without timing. [all cores]")
 @click.option("--list", "only_list", is_flag=True, help="The claims and their points; measures nothing.")
+@click.option("--stored", is_flag=True, help="The ledger from what the store has; measures nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Everything, as JSON.")
 @click.option(
     "--readme",
@@ -42,6 +43,7 @@ def claims(
     store_path: Path | None,
     jobs: int | None,
     only_list: bool,
+    stored: bool,
     as_json: bool,
     readme: Path | None,
     note: str,
@@ -63,10 +65,11 @@ def claims(
     if only_list:
         _list(asked, as_json)
         return
-    with Store(store_path or DEFAULT_PATH) as store:
+    with Store(store_path or DEFAULT_PATH, must_exist=stored) as store:
         if store.recovered:
             click.echo(store.recovered, err=True)
-        _measure(asked, store, jobs)
+        if not stored:
+            _measure(asked, store, jobs)
         entries = entries_of_store(asked, store)
         how = _how(store, note)
     if readme is not None:
@@ -94,7 +97,7 @@ def _measure(asked: list[Claim], store: Store, jobs: int | None) -> None:
     present = plan.present + trainings.present
     there = f", {present} are in {store.path} already" if present else ""
     wanted = f"{len(plan)} points to measure" + (f" and {len(trainings.todo)} runs to train" if trainings.keys else "")
-    click.echo(f"{len(asked)} claims, {wanted}{there}", err=True)
+    click.echo(f"{len(asked)} claim{'s' if len(asked) > 1 else ''}, {wanted}{there}", err=True)
     if not len(plan) and not trainings.todo:
         return
     command = shlex.join(["python", "-m", "bench", *sys.argv[1:]])

@@ -23,7 +23,7 @@ _SHOWN = 20
 @click.option("--json", "as_json", is_flag=True, help="The counts and all conflicts as JSON.")
 @click.option("--fail-on-conflict", is_flag=True, help="Exit with 1 if two stores disagree on a point.")
 def merge(stores: tuple[str, ...], into: str, as_json: bool, fail_on_conflict: bool) -> None:
-    """Join the rows of STORE… into one store, by their keys.
+    """Join the rows and training runs of STORE… into one store, by their keys.
 
     Where a point was measured twice with different results, the row that came first stays and the other one is kept
     aside in the same file. A key holds the hardware class, so different machines do not conflict.
@@ -44,16 +44,20 @@ def merge(stores: tuple[str, ...], into: str, as_json: bool, fail_on_conflict: b
                 click.echo(source.recovered, err=True)
             merged = merge_store(source, target)
             conflicts += [(path, conflict) for conflict in merged.conflicts]
-            report[path] = {"added": merged.added, "same": merged.same, "conflicts": len(merged.conflicts)}
+            counted = {"added": merged.added, "same": merged.same, "conflicts": len(merged.conflicts)}
+            report[path] = {**counted, "training_added": merged.trained, "training_same": merged.trained_same}
             if not as_json:
                 counts = f"{merged.added} rows added, {merged.same} there already, {len(merged.conflicts)} in conflict"
+                if merged.trained or merged.trained_same:
+                    counts += f"; {merged.trained} training runs added, {merged.trained_same} there already"
                 click.echo(f"{path}: {counts}")
         if as_json:
             click.echo(json.dumps({"stores": report, "conflicts": [_facts(*c) for c in conflicts]}, indent=2))
         elif conflicts:
             _print(conflicts)
         if not as_json:
-            click.echo(f"{into}: {len(target)} rows")
+            trained = sum(1 for _ in target.training_runs())
+            click.echo(f"{into}: {len(target)} rows" + (f", {trained} training runs" if trained else ""))
     if conflicts and fail_on_conflict:
         raise SystemExit(1)
 

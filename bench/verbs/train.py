@@ -103,4 +103,4 @@ def _closing(store: Store, plan: Plan, spent_s: float) -> None:
     for run in [run for run in runs if run["reason"]][:10]:
         reason = " ".join(str(run["reason"]).split())[:160]
         click.echo(f"  {run['outcome']}: {run['estimator']} seed {run['seed']}: {reason}", err=True)
-    click.echo(f"next: python -m reports figure training --store {store.path}", err=True)
+    click.echo(f"next: python -m reports build --store {store.path}, whose training.html draws them", err=True)

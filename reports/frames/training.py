@@ -23,7 +23,24 @@ MEASURES = {**AXES, "evaluations": "Evaluations of the model"}
 TARGETS = (0.5, 0.9)
 KEPT = ("problem", "title", "estimator", "options", "quantity", "model", "data", "dim", "depth", "width", "activation")
 SETTING = ("batch", "dtype", "device", "threads", "optimiser", "optimiser_options", "seed", "outcome", "reason")
-_COLUMNS = (*KEPT, *SETTING, "started_at", "peak_step_bytes", "flops_step", "parameters", "machine", "duration_s")
+APART = {
+    "width": "width {:g}",
+    "activation": "{}",
+    "residual": "residual {}",
+    "stage": "from {}",
+    "dtype": "{}",
+    "device": "{}",
+    "threads": "{:g} threads",
+    "budget_steps": "{:g} steps",
+    "budget_s": "{:g} s",
+    "rows": "{:g} rows",
+    "held_out": "{:g} held out",
+    "marks": "{:g} evaluations",
+    "score_points": "{:g} score points",
+}
+"""What tells problems apart that are else named alike, in words."""
+_COST = ("started_at", "peak_step_bytes", "flops_step", "parameters", "machine", "duration_s")
+_COLUMNS = tuple(dict.fromkeys((*KEPT, *SETTING, *APART, *_COST)))
 
 
 def load(path: str | Path) -> pd.DataFrame:
@@ -71,13 +88,26 @@ def _typed(rows: list[dict[str, Any]]) -> pd.DataFrame:
 
 
 def names(frame: pd.DataFrame) -> dict[str, str]:
-    """Problem → its name, of those in the frame, in the order of their titles."""
+    """Problem → its name, of those in the frame, in the order of their titles; names alike say what differs too."""
     firsts = frame.drop_duplicates("problem").sort_values(["title", "model"], kind="stable")
-    return {
+    plain = {
         row.problem: f"{row.model} on {row.data}, D = {row.dim}, depth {row.depth}, batch {row.batch}, "
         f"{row.optimiser} {_options(row.optimiser_options)}".strip()
         for row in firsts.itertuples()
     }
+    rows = {row["problem"]: row for row in firsts.to_dict("records")}
+    return {
+        problem: ", ".join(
+            [name, *_differences(rows[problem], [rows[p] for p, other in plain.items() if other == name])]
+        )
+        for problem, name in plain.items()
+    }
+
+
+def _differences(row: dict[str, Any], alike: list[dict[str, Any]]) -> list[str]:
+    """What a row has otherwise than another one, in words."""
+    different = [name for name in APART if len({str(other[name]) for other in alike}) > 1]
+    return [APART[name].format(row[name]) for name in different if not pd.isna(row[name])]
 
 
 def curves(frame: pd.DataFrame, axis: str, column: str = "objective") -> pd.DataFrame:
@@ -156,7 +186,7 @@ def table(frame: pd.DataFrame) -> Iterator[Line]:
                 label=str(label),
                 estimator=str(estimator),
                 runs=len(runs),
-                outcomes=words + (f", of which {rose} diverged" if rose else ""),
+                outcomes=words + (f", of which {rose} ended above the start" if rose else ""),
                 final=(float(np.median(finals)), min(finals), max(finals)),
                 noise=_median([float(run["grad_std"]) for run in well]),
                 scores=tuple(  # type: ignore[arg-type]

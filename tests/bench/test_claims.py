@@ -241,6 +241,13 @@ def test_the_verb_measures_what_is_missing_and_prints_the_ledger(monkeypatch, tm
     assert "0 points to measure, 2 are in" in err
     told = json.loads(out)[0]
     assert told["word"] == "reproduced" and told["number"] < 1e-3 and told["duration_s"] > 0
+    other = replace(small, points=lambda: [at("finite_difference")], judge=lambda rows: rows[at("finite_difference")])
+    monkeypatch.setattr(ledger, "claims", lambda: {"small": small, "other": other})
+    assert main([*arguments, "--json", "--stored"]) == 0
+    out, err = capsys.readouterr()
+    assert err == "" and [line["word"] for line in json.loads(out)] == ["reproduced", "not measured yet"]
+    assert main(["claims", "--stored", "--store", str(tmp_path / "none.sqlite")]) == 2
+    assert "none.sqlite" in capsys.readouterr().err and not (tmp_path / "none.sqlite").exists()
     monkeypatch.setenv("COLUMNS", "80")
     assert main(arguments) == 0
     assert max(map(len, capsys.readouterr().out.splitlines())) <= 80

@@ -68,7 +68,7 @@ def test_sigkill_while_it_trains(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(ledger, "claims", small)
     assert main(arguments) == 0
     out, err = capsys.readouterr()
-    assert "1 claims, 0 points to measure and 2 runs to train" in err
+    assert "1 claim, 0 points to measure and 2 runs to train" in err
     told = json.loads(out)[0]
     assert (told["word"], told["number"]) == ("reproduced", 0.0) and len(told["runs"]) == 2
     with Store(store) as opened:

@@ -7,6 +7,7 @@ import sqlite3
 
 import pytest
 
+from bench.__main__ import main
 from bench.store import SCHEMA_VERSION, Store, StoreError, schema
 from bench.store.merge import merge
 
@@ -37,13 +38,24 @@ def test_merging_loses_nothing_and_again_changes_nothing(tmp_path):
     with Store(tmp_path / "a.sqlite") as a, Store(tmp_path / "b.sqlite") as b:
         a.put_training({**RUN, "finished": True, "outcome": "ok"}, point(0), b"x")
         b.put_training({**RUN, "finished": True, "outcome": "nonfinite"}, point(3), b"y")
-        for _ in range(2):
-            merge(b, a)
+        counted = [merge(b, a) for _ in range(2)]
+        assert [(c.added, c.trained, c.trained_same) for c in counted] == [(0, 1, 0), (0, 0, 1)]
         assert [(r["key"], r["outcome"]) for r in a.training_runs()] == [("a", "ok"), ("a#1", "nonfinite")]
         assert a.training_state("a#1") == (3, b"y")
         a.set_training_aside("a")
         assert [r["key"] for r in a.training_runs()] == ["a#2", "a#1"] and a.training_state("a") is None
         assert [p["place"] for p in a.training_points("a#2")] == [0]
+
+
+def test_the_verb_says_how_many_runs_it_joined(tmp_path, capsys):
+    with Store(tmp_path / "a.sqlite") as store:
+        store.put_training({**RUN, "finished": True, "outcome": "ok"}, point(0), b"x")
+    command = ["merge", str(tmp_path / "a.sqlite"), "--into", str(tmp_path / "b.sqlite")]
+    assert main(command) == 0 and "1 training runs added, 0 there already" in capsys.readouterr().out
+    assert main(command) == 0
+    assert capsys.readouterr().out.endswith(
+        "0 training runs added, 1 there already\n{}: 0 rows, 1 training runs\n".format(tmp_path / "b.sqlite")
+    )
 
 
 def test_a_store_of_version_1_is_brought_forward_and_can_still_be_saved_when_cut(tmp_path, monkeypatch):

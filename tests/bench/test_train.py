@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from bench import problems
+from bench.exact import gradient as exact_route
 from bench.measure import Bench, Limits
 from bench.point import Point, ProblemSpec
 from bench.store import Store
@@ -111,6 +112,26 @@ def test_the_objective_and_the_noise_are_those_of_an_independent_computation(tmp
     assert "score_q90" not in points[-1]  # of 200 points it would rest on 20
 
 
+def test_the_objective_is_looked_at_without_its_gradient(monkeypatch):
+    """A gradient over the held-out rows is most of an evaluation's time, and nobody reads it."""
+    problems.prepare(SPEC)
+    trainer, asked = Trainer(EXACT), []
+    whole = exact_route.exact_gradient
+
+    def spy(model, quantity, order, x, *rest):
+        asked.append((len(x), any(p.requires_grad for p in model.parameters())))
+        return whole(model, quantity, order, x, *rest)
+
+    monkeypatch.setattr(exact_route, "exact_gradient", spy)
+    seen = trainer.evaluation.at(trainer.subject, 0)
+    assert asked == [(32, False)]
+    model, held_out = trainer.evaluation.exact_model, trainer.evaluation.held_out
+    assert seen["objective"] == pytest.approx(float(whole(model, "score_matching", 2, held_out)[0].mean()), rel=1e-12)
+    with pytest.raises(NotImplementedError, match="no exact"):
+        exact_route.exact_values(model, "score_matching", 2, held_out, route="closed_form")
+    assert all(p.requires_grad for p in model.parameters())
+
+
 def test_noise_of_a_draw_and_of_a_batch():
     """Over 16 draws against over 1024: within 35 %, seeds fixed (a false failure in less than one seed of 1000)."""
     problems.prepare(SPEC)
@@ -190,6 +211,8 @@ def test_a_run_that_ends_above_its_start_says_so(tmp_path):
             store.put_training({"key": key}, {"place": 0, "objective": 1.0, "objective_error": 0.1})
             store.put_training({"key": key}, {"place": 1, "objective": end, "objective_error": 0.1})
         assert runner._diverged(store, "a") == "" and "rose from 1 to 1.4" in runner._diverged(store, "b")
+        assert runner._diverged(store, "b").endswith("1.4")
+        assert runner._diverged(store, "b", "dsm").endswith("1.4; what it trains for is another objective, dsm")
 
 
 def test_keys_tell_runs_apart_and_contests_join_them():

@@ -8,6 +8,7 @@ import re
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from bench.claims import claims
@@ -137,6 +138,15 @@ def test_a_run_that_rose_does_not_hide_the_others(frame):
     wild.loc[(wild["key"] == "ssm1") & (wild["place"] == 2), "objective"] = 1e6
     low, high = figure.settings(wild, "steps")["settings"]["y_domain"]
     assert low < -10 and high < 5
+
+
+def test_problems_that_differ_in_a_width_or_a_budget_alone_have_names_of_their_own(frame):
+    wide = frame.assign(problem="q", key="q" + frame["key"], width=128, budget_steps=600.0)
+    narrow = frame.assign(width=64, budget_steps=math.nan, budget_s=3.0)
+    name = "mlp on digits, D = None, depth None, batch None, Adam lr 0.001"
+    found = frames.names(pd.concat([narrow, wide]))
+    assert found == {"p": f"{name}, width 64, 3 s", "q": f"{name}, width 128, 600 steps"}
+    assert frames.names(narrow) == {"p": name}
 
 
 def test_labels_of_one_estimator_are_told_apart_by_colour():
