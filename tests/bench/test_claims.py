@@ -248,6 +248,7 @@ def test_the_verb_measures_what_is_missing_and_prints_the_ledger(monkeypatch, tm
     assert err == "" and [line["word"] for line in json.loads(out)] == ["reproduced", "not measured yet"]
     assert main(["claims", "--stored", "--store", str(tmp_path / "none.sqlite")]) == 2
     assert "none.sqlite" in capsys.readouterr().err and not (tmp_path / "none.sqlite").exists()
+    monkeypatch.setattr(ledger, "claims", lambda: {"small": small})
     monkeypatch.setenv("COLUMNS", "80")
     assert main(arguments) == 0
     assert max(map(len, capsys.readouterr().out.splitlines())) <= 80
