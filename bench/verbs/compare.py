@@ -158,10 +158,10 @@ def _print(found: list[Compared], rows: list[Row | None], call: str) -> None:
 
     console, problem = make_console(), found[0].point.problem
     where = f"{problem.model}, {problem.data}, D = {problem.dim}, depth {problem.depth}, order {found[0].point.order}"
-    right = ("time", "ratio", "memory", "bias", "std")
-    table = make_table(where, "estimator", call, "ratio", "interval", "verdict", "memory", "bias", "std", right=right)
+    columns = ("estimator", call, "ratio", "interval", "verdict", "memory", "bias", "std")
+    table = make_table(where, *columns, right=(call, "ratio", "memory", "bias", "std"), wrap=("estimator",))
     for compared, row in zip(found, rows, strict=True):
-        table.add_row(_name(compared.point), *_timing(compared, compared is found[0]), *_accuracy(row))
+        table.add_row(_name(compared.point, breaks=True), *_timing(compared, compared is found[0]), *_accuracy(row))
     console.print(table)
     for compared, row in zip(found, rows, strict=True):
         failure = compared.failure or (row and row["outcome"] != "ok" and f"{row['outcome']}: {row['reason']}")
@@ -191,12 +191,15 @@ def _accuracy(row: Row | None) -> tuple[str, str, str]:
     return f"{row['peak_step_bytes'] / 2**20:.2f} MiB", bias, f"{row['grad_std']:.2g}"
 
 
-def _name(point: Point) -> str:
+def _name(point: Point, breaks: bool = False) -> str:
+    """As it is written on the command line; with ``breaks``, where a narrow table may go on in the next line."""
     import estimators
 
     default = estimators.get(point.estimator).options
-    changed = ",".join(f"{k}={v}" for k, v in point.options.items() if v != default.get(k))
-    return f"{point.estimator}:{changed}" if changed else point.estimator
+    changed = [f"{k}={v}" for k, v in point.options.items() if v != default.get(k)]
+    if not changed:
+        return point.estimator
+    return f"{point.estimator}: {', '.join(changed)}" if breaks else f"{point.estimator}:{','.join(changed)}"
 
 
 def _seconds(value: float) -> str:

@@ -55,7 +55,7 @@ def doctor(as_json: bool) -> None:
             table.add_row(finding.subject, finding.found + (f"\n→ {finding.advice}" if finding.advice else ""))
         console.print(table)
     advice = sum(bool(finding.advice) for findings in sections.values() for finding in findings)
-    console.print(f"{advice} things to mind" if advice else "nothing to mind")
+    console.print(f"{advice} {'thing' if advice == 1 else 'things'} to mind" if advice else "nothing to mind")
     console.print("how small a difference this machine can see: python -m bench check")
 
 

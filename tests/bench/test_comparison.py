@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,6 +15,7 @@ from bench.measure import Bench, Limits
 from bench.point import Point, ProblemSpec
 from bench.statistics.verdict import of_launches, verdict
 from bench.timing import Entry, Failed, interleave
+from bench.verbs import compare
 
 
 class _Worker:
@@ -259,6 +261,23 @@ def test_compare_end_to_end(capsys):
     assert other["verdict"]["low"] <= other["verdict"]["ratio"] <= other["verdict"]["high"]
     assert other["peak_step_bytes"] < base["peak_step_bytes"]
     assert other["grad_std"] > 0
+
+
+def test_in_eighty_columns_no_number_is_cut(machine, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    bench, points = machine(finite_difference=0.00123, complex_step_hutchinson=0.00456)
+    found = comparison.side_by_side(bench, points, rounds=8)
+    found[1] = replace(found[1], point=replace(points[1], options={"eps": 0.1, "probes": 4}))
+    row = {"peak_step_bytes": 123.45 * 2**20, "bias_resolved": False, "outcome": "ok", "grad_std": 0.25}
+    row |= {"grad_bias": 1.2e-05, "grad_bias_low": 0.0, "grad_bias_high": 3.4e-05}
+    compare._print(found, [row, row], "step")
+    lines = capsys.readouterr().out.splitlines()
+    v = found[1].verdict
+    numbers = [f"{v.ratio:.3f}", f"{v.low:.3f}", "to", f"{v.high:.3f}", v.word, "123.45", "MiB", "<", "3.4e-05", "0.25"]
+    assert max(map(len, lines)) <= 80
+    assert any(line.split()[-len(numbers) :] == numbers for line in lines)
+    named = "".join(line.split("  ")[0].strip() for line in lines[5:])
+    assert "complex_step_hutchinson:eps=0.1,probes=4" in named
 
 
 def test_real_workers_do_the_same_as_themselves():
