@@ -39,6 +39,7 @@ def compare(names: tuple[str, ...], **settings: Any) -> None:
 
     A name may carry options: fd_ssm:eps=0.1,probes=4. Exit code 0 whatever the verdicts.
     """
+    from bench import problems
     from bench.comparison import side_by_side
     from bench.measure import Bench, Limits
     from bench.sweep.plugins import load_plugin, load_problem
@@ -53,6 +54,7 @@ def compare(names: tuple[str, ...], **settings: Any) -> None:
     if len({point.quantity for point in points}) > 1:
         listed = ", ".join(f"{point.estimator} ({point.quantity})" for point in points)
         raise click.UsageError(f"estimators of one quantity can be compared; got {listed}")
+    problems.prepare(points[0].problem)
     with Bench(Limits.of_this_machine(), settings["plugins"], settings["problem_files"], predict=False) as bench:
         rows: list[Row | None] = [None] * len(points) if settings["time_only"] else _solo(bench, points)
         found = side_by_side(bench, points, call=settings["call"], rounds=settings["rounds"])
@@ -121,9 +123,6 @@ def _options(given: str, text: str) -> dict[str, Any]:
 
 def _solo(bench: Any, points: list[Point]) -> list[Row | None]:
     """Memory and accuracy of each point, alone."""
-    from bench import problems
-
-    problems.prepare(points[0].problem)
     rows: list[Row | None] = []
     missing: dict[tuple[str, int, str], str] = {}
     for point in points:
