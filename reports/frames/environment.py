@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -18,6 +19,7 @@ def environment(rows: pd.DataFrame) -> dict[str, Any]:
         described = describe(fingerprint)
         for column in _PER_MACHINE:
             described[column] = ", ".join(sorted({_text(value) for value in group[column].dropna()}))
+        described["limits of a point"] = " or ".join(_limits(group))
         times = sorted(group["started_at"].dropna())
         described["first point"], described["last point"] = (times[0], times[-1]) if times else ("", "")
         machines.append({"name": machine_name(fingerprint), "points": len(group)})
@@ -30,6 +32,13 @@ def environment(rows: pd.DataFrame) -> dict[str, Any]:
         lines.append({"name": name, "values": values, "differs": len(set(values)) > 1 and not timed})
     differs = any(line["differs"] for line in lines)
     return {"machines": machines, "lines": lines, "differs": differs, "older_rows": rows.attrs.get("older_rows", 0)}
+
+
+def _limits(group: pd.DataFrame) -> list[str]:
+    """What a point was allowed, and how it was held to it, in the rows' own words."""
+    extra = group["extra"] if "extra" in group else []
+    told = (facts.get("limits") for facts in extra if isinstance(facts, Mapping))
+    return sorted({words for words in told if isinstance(words, str)})
 
 
 def describe(fingerprint: str | None) -> dict[str, Any]:
