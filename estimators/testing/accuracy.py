@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from estimators.testing.references import reference
+from estimators.testing.references import reference, score_of, square_and_trace
 from estimators.testing.subject import DIM, Case, NotApplicable, Subject, theta_gradient
 
 BLOCKS, COPIES, LARGEST_T = 32, 2048, 8.0
@@ -49,7 +49,7 @@ def unbiased(subject: Subject) -> str:
                 off, noise = _relative(mean - target, size), _relative(error, size)
                 raise AssertionError(
                     f"{case.label}: mean {what} is off by {off} of the exact one, noise {noise}; "
-                    + _diagnosis(gradients.mean(0), g, {**subject.estimator.options, **subject.options, **options})
+                    + _diagnosis(gradients.mean(0), g, subject, case, options)
                 )
             limits.append(float((LARGEST_T * error).max()) / max(size, 1e-12))
     return f"a bias above {max(limits):.1%} of the target would have been seen" if est.stochastic else ""
@@ -108,32 +108,61 @@ def _directions(g: Tensor) -> Tensor:
     return columns / columns.norm(dim=0).clamp_min(1e-300)
 
 
-def _diagnosis(mean: Tensor, g: Tensor, options: dict[str, Any]) -> str:
-    """Name the scale if the gradient is a multiple of the exact one."""
+def _diagnosis(mean: Tensor, g: Tensor, subject: Subject, case: Case, options: dict[str, Any]) -> str:
+    """Name the scale if the gradient is a multiple of the exact one, or each of its two terms is of its own."""
     if not mean.norm() > 0 or not g.norm() > 0:
         return "the θ-gradient is zero"
     ratio = float(mean @ g / (g @ g))
     cosine = float(mean @ g / (mean.norm() * g.norm()))
+    known = _scales({**subject.estimator.options, **subject.options, **options})
     if abs(cosine) < 0.97:
-        return f"its cosine with the exact θ-gradient is {cosine:.2f}"
+        return _terms(mean, subject, case, known) or f"its cosine with the exact θ-gradient is {cosine:.2f}"
+    name = _named(ratio, known)
+    if name not in ("", "1"):
+        return f"scale {name}: the mean θ-gradient is {ratio:.4g} times the exact one"
+    return f"the mean θ-gradient is {ratio:.4g} times the exact one, at cosine {cosine:.3f}"
+
+
+def _scales(options: dict[str, Any]) -> dict[str, float]:
+    """The factors that published code and common slips differ by."""
     sigma, eps, probes = (options.get(name) or 1 for name in ("sigma", "eps", "probes"))
-    known = {
+    return {
+        "1": 1,
         "1/D": 1 / DIM,
         "2/D": 2 / DIM,
         "D": DIM,
         "1/2": 1 / 2,
         "2": 2,
         "-1": -1,
-        "1": 1,
         "σ²": sigma**2,
         "σ⁴": sigma**4,
         "ε²/D": eps**2 / DIM,
         "M": probes,
     }
+
+
+def _named(ratio: float, known: dict[str, float]) -> str:
+    """The name of a scale, or nothing where none is within a tenth."""
+    if abs(ratio) < 0.02:
+        return "0"
     name, scale = min(known.items(), key=lambda item: abs(item[1] - ratio) / abs(item[1]))
-    if name != "1" and abs(scale - ratio) <= 0.1 * abs(scale):
-        return f"scale {name}: the mean θ-gradient is {ratio:.4g} times the exact one"
-    return f"the mean θ-gradient is {ratio:.4g} times the exact one, at cosine {cosine:.3f}"
+    return name if abs(scale - ratio) <= 0.1 * abs(scale) else ""
+
+
+def _terms(mean: Tensor, subject: Subject, case: Case, known: dict[str, float]) -> str:
+    """Of a score-matching gradient a·∇½‖s‖² + c·∇tr ∇s, the scales a and c; nothing where it is no such sum."""
+    if subject.estimator.quantity != "score_matching" or subject.estimator.target != "sm":
+        return ""
+    score = score_of(case.model)
+    terms = torch.stack([theta_gradient(square_and_trace(score, case.x)[term], case) for term in (0, 1)], dim=1)
+    scales = torch.linalg.lstsq(terms, mean.unsqueeze(1)).solution[:, 0]
+    names = [_named(float(scale), known) for scale in scales]
+    if (terms @ scales - mean).norm() > 0.05 * mean.norm() or "" in names:
+        return ""
+    return (
+        f"scale {names[1]} of the trace and {names[0]} of the square: the mean θ-gradient is "
+        f"{float(scales[0]):.4g} ∇½‖s‖² + {float(scales[1]):.4g} ∇tr ∇s"
+    )
 
 
 def _relative(difference: Tensor, size: float) -> str:

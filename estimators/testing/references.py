@@ -79,10 +79,16 @@ def score_of(model: Any) -> Callable[[Tensor], Tensor]:
 
 def score_matching(score: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     """½‖s‖² + tr ∇s."""
+    square, trace = square_and_trace(score, x)
+    return square + trace
+
+
+def square_and_trace(score: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
+    """½‖s‖² and tr ∇s."""
     x = x.detach().requires_grad_(True)
     s = score(x)
     trace = sum((_gradient(s[:, i], x)[:, i] for i in range(x.shape[1])), torch.zeros_like(x[:, 0]))
-    return 0.5 * (s**2).sum(-1) + trace
+    return 0.5 * (s**2).sum(-1), trace
 
 
 def composite_score_matching(model: Any, x: Tensor) -> Tensor:

@@ -34,7 +34,13 @@ def _command(sweep: Path, store: Path) -> list[str]:
 def _start(sweep: Path, store: Path, mark: str) -> subprocess.Popen:
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "RESUME_MARK": mark}
     return subprocess.Popen(
-        _command(sweep, store), cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        _command(sweep, store),
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # tests in the background ignore it
     )
 
 

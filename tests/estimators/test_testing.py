@@ -46,6 +46,27 @@ def test_unit_norm_probes_are_a_scale_of_one_over_d(register):
         testing.check(unit_norm)
 
 
+def test_unit_norm_probes_beside_the_exact_square_are_a_scale_of_the_trace(register):
+    @register("unit_norm_vr", quantity="score_matching", needs="score")
+    def unit_norm_vr(score, x, *, generator):
+        v = probe_laws.draw("sphere", 1, x, generator)[0] / x.shape[1] ** 0.5
+        square = 0.5 * (score(x) ** 2).sum(-1)
+        return square + _sliced(score, x, v) - 0.5 * ((score(x) * v).sum(-1)) ** 2
+
+    with pytest.raises(AssertionError, match=r"unbiased: .*scale 1/D of the trace and 1 of the square"):
+        testing.check(unit_norm_vr)
+
+
+def test_a_gradient_that_is_no_sum_of_the_two_terms_gets_no_scale(register):
+    @register("another", quantity="score_matching", needs="score")
+    def another(score, x, *, generator):
+        return (score(x) ** 4).sum(-1)
+
+    with pytest.raises(AssertionError, match=r"unbiased: .*its cosine with the exact") as caught:
+        testing.check(another)
+    assert "scale" not in str(caught.value)
+
+
 def test_the_sigma_to_the_fourth_of_published_denoising(register):
     @register("published_dsm", quantity="score_matching", needs="score", target="dsm")
     def published_dsm(score, x, *, generator, sigma=0.5):
