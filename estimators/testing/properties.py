@@ -67,8 +67,14 @@ def no_grad_agrees(subject: Subject) -> str:
     dependent = False
     for case in subject.cases():
         with_graph = subject.call(case)
-        with torch.no_grad():
-            without = subject.call(case)
+        try:
+            with torch.no_grad():
+                without = subject.call(case)
+        except RuntimeError as raised:
+            raise AssertionError(
+                f"{case.label}: under no_grad it raised {type(raised).__name__}: {raised}; take derivatives of x under "
+                "torch.enable_grad(), and give back a detached value where gradients were off"
+            ) from raised
         assert not without.requires_grad, f"{case.label}: under no_grad the result carries a graph"
         error = _largest(with_graph.detach() - without)
         assert error <= 1e-9 * (1 + _largest(without)), f"{case.label}: under no_grad the value differs by {error:.1e}"

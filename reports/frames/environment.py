@@ -36,8 +36,7 @@ def environment(rows: pd.DataFrame) -> dict[str, Any]:
 
 def _limits(group: pd.DataFrame) -> list[str]:
     """What a point was allowed, and how it was held to it, in the rows' own words."""
-    extra = group["extra"] if "extra" in group else []
-    told = (facts.get("limits") for facts in extra if isinstance(facts, Mapping))
+    told = (facts.get("limits") for facts in group.get("extra", []) if isinstance(facts, Mapping))
     return sorted({words for words in told if isinstance(words, str)})
 
 

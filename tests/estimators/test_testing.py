@@ -36,6 +36,16 @@ def test_the_unwrong_version_passes(register):
     assert "unbiased" in testing.check(fine).passed
 
 
+def test_derivatives_that_need_gradients_switched_on_are_told_how(register):
+    @register("needs_grad", quantity="score_matching", needs="score")
+    def needs_grad(score, x):
+        x = x.detach().requires_grad_(True)
+        return 0.5 * (score(x) ** 2).sum(-1) + sum(_grad(score(x)[:, i], x)[:, i] for i in range(x.shape[1]))
+
+    with pytest.raises(AssertionError, match=r"no_grad_agrees: .*under no_grad it raised.*torch.enable_grad\(\)"):
+        testing.check(needs_grad)
+
+
 def test_unit_norm_probes_are_a_scale_of_one_over_d(register):
     @register("unit_norm", quantity="score_matching", needs="score")
     def unit_norm(score, x, *, generator):
