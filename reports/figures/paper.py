@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Mapping
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -69,11 +70,11 @@ def logarithmic(axes: Axes, ticks: list[float] | None = None) -> None:
         axes.xaxis.set_minor_locator(NullLocator())
 
 
-def canvas(columns: int = 1, width: float = 5.2, height: float = 3.4, **keywords) -> tuple[Figure, Axes]:
-    """A figure without pyplot's global state, and its axes."""
+def canvas(columns: int = 1, width: float = 5.2, height: float = 3.4, rows: int = 1, **keywords) -> tuple[Figure, Any]:
+    """A figure without pyplot's global state, and its axes: one, or an array of several."""
     matplotlib.rcParams.update(STYLE)
     figure = Figure(figsize=(width, height), layout="constrained")
-    return figure, figure.subplots(1, columns, **keywords)
+    return figure, figure.subplots(rows, columns, **keywords)
 
 
 def title(axes: Axes, text: str, columns: int = 80) -> None:

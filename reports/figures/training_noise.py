@@ -12,6 +12,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from reports.figures import paper
 from reports.figures.training import crowded, domain, lines
 from reports.figures.training import data as curves
+from reports.frames.families import OTHERS
 from reports.frames.training import AXES, names
 from reports.palette import Mark, marks_apart
 
@@ -20,17 +21,20 @@ TITLE = "Gradient noise over training"
 ALT = (
     "Lines with bands: the relative std of one draw of each estimator's gradient against steps, and that over batches."
 )
-Y_TITLE = "Std of the gradient / norm of the exact one"
+Y_TITLE = "Std of the gradient, relative"
 MINIBATCH = "minibatch"
 
 
 def data(frame: pd.DataFrame) -> pd.DataFrame:
     """Against steps: ``grad_std`` of each label, and ``minibatch_std`` over all runs; what is zero is left out.
 
-    Deterministic estimators have no noise of their own.
+    Deterministic estimators have no noise of their own. Where runs were evaluated at different steps, those of
+    minibatches are of the label that made most, since all of them together end with the shortest.
     """
     noise = curves(frame, "steps", "grad_std")
-    shared = curves(frame.assign(label=MINIBATCH, estimator=MINIBATCH), "steps", "minibatch_std")
+    paths = {tuple(run.sort_values("place")["steps"]) for _, run in frame.groupby("key")}
+    longest = frame if len(paths) == 1 else frame[frame["label"] == frame.loc[frame["steps"].idxmax(), "label"]]
+    shared = curves(longest.assign(label=MINIBATCH, estimator=MINIBATCH), "steps", "minibatch_std")
     both = pd.concat([noise, shared], ignore_index=True)
     return both[both["y_low"] > 0].reset_index(drop=True)
 
@@ -39,7 +43,8 @@ def marks_of(frame: pd.DataFrame) -> dict[str, Mark]:
     """The marks of the labels of training runs, and of ``MINIBATCH``: told apart within each problem."""
     owners = dict(zip(frame["label"].astype(str), frame["estimator"].astype(str), strict=True))
     groups = [[*set(group), MINIBATCH] for _, group in frame.groupby("problem")["label"]]
-    return marks_apart(groups or [[MINIBATCH]], {**owners, MINIBATCH: MINIBATCH})
+    apart = marks_apart(groups or [[MINIBATCH]], {**owners, MINIBATCH: MINIBATCH})
+    return {**apart, OTHERS: Mark("#c5ccd3", "circle")}
 
 
 def settings(frame: pd.DataFrame) -> dict[str, Any]:

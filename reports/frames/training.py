@@ -39,7 +39,7 @@ APART = {
     "score_points": "{:g} score points",
 }
 """What tells problems apart that are else named alike, in words."""
-_COST = ("started_at", "peak_step_bytes", "flops_step", "parameters", "machine", "duration_s")
+_COST = ("target", "started_at", "peak_step_bytes", "flops_step", "parameters", "machine", "duration_s")
 _COLUMNS = tuple(dict.fromkeys((*KEPT, *SETTING, *APART, *_COST)))
 
 

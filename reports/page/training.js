@@ -7,9 +7,9 @@ function startTraining() {
   window.report = page;
   for (const figure of document.querySelectorAll("figure[data-figure]")) {
     const chart = makeChart(figure, page);
-    const { points, settings, alt } = made[figure.dataset.figure];
+    const { points, settings, alt, told, height } = made[figure.dataset.figure];
     const table = points.map(({ title, series, ...row }) => row);
-    followVisible(figure, page.state, () => chart.update({ points, settings, alt, table, nothing: "No run of this problem ended well." }));
+    followVisible(figure, page.state, () => chart.update({ points, settings, alt, told, height, table, nothing: "No run of this problem ended well." }));
   }
   document.documentElement.dataset.ready = "yes";
 }

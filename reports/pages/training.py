@@ -14,6 +14,7 @@ from reports.figures import screen
 from reports.figures import training as figure
 from reports.figures import training_noise as noise
 from reports.frames import columnar
+from reports.frames.families import families
 from reports.frames.samples import Gallery
 from reports.frames.training import AXES, MEASURES, levels, names, table
 from reports.pages.templates import render
@@ -35,8 +36,12 @@ def training_page(frame: pd.DataFrame, alone: bool = False, galleries: Sequence[
     views, sections = {}, []
     for number, (problem, name) in enumerate(problems.items()):
         part = frame[frame["problem"] == problem]
+        groups = families(part)
         for axis in AXES:
-            views[f"training_{number}_{axis}"] = figure.settings(part, axis)
+            for place, labels in enumerate(groups.values()):
+                views[f"training_{number}_{axis}_{place}"] = figure.settings(
+                    part, axis, labels if groups.keys() - {""} else None
+                )
         views[f"training_{number}_noise"] = noise.settings(part)
         sections.append(
             {
@@ -44,6 +49,7 @@ def training_page(frame: pd.DataFrame, alone: bool = False, galleries: Sequence[
                 "name": name,
                 "title": str(part["title"].iloc[0])[:200],
                 "seeds": part["seed"].nunique(),
+                "families": list(groups),
                 "held": {share: _number(level) for share, level in levels(part).items()},
                 "lines": [_line(line) for line in table(part)],
                 "scores": bool(part["score_l2"].notna().any()),
@@ -96,8 +102,12 @@ def _line(line: Any) -> dict[str, Any]:
         "noise": _number(line.noise),
         "scores": " · ".join(map(_number, line.scores)),
         "targets": [
-            {"reached": f"{times['steps'].reached} of {line.runs}", **{name: _time(times[name]) for name in MEASURES}}
-            for times in line.targets.values()
+            {
+                "share": f"{100 * share:g} %",
+                "reached": f"{times['steps'].reached} of {line.runs}",
+                **{name: _time(times[name]) for name in MEASURES},
+            }
+            for share, times in line.targets.items()
         ],
     }
 
@@ -107,17 +117,13 @@ def _time(found: TimeToTarget | None) -> str:
     if found is None:
         return "–"
     if not found.reached:
-        return f"> {_number(found.low)}" if found.low > 0 else "not reached"
-    return f"{_number(found.median)} ({_number(found.low)} to {_number(found.high)})"
+        return f"> {_number(found.low, 3)}" if found.low > 0 else "not reached"
+    return f"{_number(found.median, 3)} ({_number(found.low, 3)} to {_number(found.high, 3)})"
 
 
-def _number(value: float) -> str:
-    return (
-        "–"
-        if math.isnan(value)
-        else "∞"
-        if math.isinf(value)
-        else f"{value:.4g}"
-        if abs(value) < 1e4
-        else f"{value:.3g}"
-    )
+def _number(value: float, digits: int = 4) -> str:
+    if math.isnan(value):
+        return "–"
+    if math.isinf(value):
+        return "∞"
+    return f"{value:.{digits}g}" if abs(value) < 10**digits else f"{value:.3g}" if abs(value) >= 1e6 else f"{value:.0f}"

@@ -18,6 +18,7 @@ from reports.__main__ import run
 from reports.figures import training as figure
 from reports.figures import training_noise as noise
 from reports.frames import training as frames
+from reports.frames.families import OTHERS, coinciding, families
 from reports.pages.build import EmptyStoreError, build
 from reports.pages.training import training_page
 from reports.palette import marks, marks_apart
@@ -100,7 +101,7 @@ def test_first_crossing():
 def test_both_renderers_draw_the_same_rows_and_the_page_is_escaped(frame, path, tmp_path):
     page = training_page(frame)
     about = json.loads(re.search(r'id="training-about">(.*?)</script>', page, re.S)[1])
-    view = about["views"]["training_0_steps"]
+    view = about["views"]["training_0_steps_0"]
     assert [point["y"] for point in view["points"]] == figure.data(frame, "steps")["y"].tolist()
     assert "<b>title" not in page and "&lt;b&gt;title" in page and "3 nonfinite" in page
     drawn = figure.on_paper(frame, noise.marks_of(frame))
@@ -131,6 +132,40 @@ def test_noise_over_training_is_that_of_noisy_estimators_and_of_batches(frame, p
     assert run(["figure", "training_noise", "--store", str(path), "--out", str(tmp_path / "n.svg")]) == 0
     written = (tmp_path / "n.svg").read_text()
     assert "minibatch" in written and "mathdefault" not in written and noise.on_paper(frames.nothing(), {}).axes
+
+
+def test_more_lines_than_a_figure_holds_are_drawn_by_families_on_the_same_axes(frame):
+    """Seven labels: three that draw at random, two that do not, two with another target."""
+    parts = [("a", "sm", 0.5), ("b", "sm", 0.5), ("c", "sm", 1.0), ("d", "sm", 0.0), ("e", None, 0.0)]
+    parts += [("f", "dsm", 0.5), ("g", "dsm", 0.0)]
+    one = frame[frame["label"] == "ssm"]
+    many = pd.concat(
+        one.assign(label=name, key=name + one["key"], target=target, grad_std=noise, objective=one["objective"] + shift)
+        for (name, target, noise), shift in zip(parts, (0.0, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0), strict=True)
+    )
+    groups = families(many)
+    assert groups == {"Random directions": ["a", "b", "c"], "Denoising": ["f", "g"], "Deterministic": ["d", "e"]}
+    assert families(many[many["label"].isin(list("abcde"))]) == {"": list("abcde")}
+    whole, part = figure.settings(many, "steps"), figure.settings(many, "steps", groups["Denoising"])
+    assert part["settings"]["y_domain"] == whole["settings"]["y_domain"]
+    assert part["settings"]["x_domain"] == whole["settings"]["x_domain"]
+    drawn = pd.DataFrame(part["points"])
+    assert set(drawn.loc[drawn["estimator"] == OTHERS, "label"]) == set("abcde") and len(drawn) == len(whole["points"])
+    pale = drawn[drawn["estimator"] == OTHERS]
+    assert (pale["y_low"] == pale["y"]).all() and (pale["y_high"] == pale["y"]).all()
+    assert "a" not in part["alt"].partition("at the end: ")[2] and "f -7" in part["alt"]
+    assert whole["told"] == ["a and b lie on each other."] and part["told"] == []
+    assert coinciding(figure.data(many.assign(steps=many["steps"] * (1 + (many["label"] == "b"))), "steps")) == []
+    page = training_page(many)
+    assert all(f'data-figure="training_0_{axis}_{n}"' in page for axis in ("steps", "train_s") for n in range(3))
+    rows = figure.on_paper(many, noise.marks_of(many)).axes
+    assert len(rows) == 6 and {len(axes.get_lines()) for axes in rows} == {7}
+
+
+def test_the_noise_of_batches_goes_as_far_as_the_longest_run(frame):
+    short = frame[(frame["label"] != "dsm") | (frame["place"] < 2)]
+    shared = noise.data(short)
+    assert shared.loc[shared["label"] == noise.MINIBATCH, "x"].max() == 20.0
 
 
 def test_a_run_that_rose_does_not_hide_the_others(frame):
