@@ -69,20 +69,6 @@ def exact_gradient(
     return torch.cat(values), gradients
 
 
-def exact_values(
-    model: nn.Module, quantity: str, order: int, x: Tensor, v: Tensor | None = None, route: str | None = None
-) -> Tensor:
-    """The values at the rows alone, (B,): the arguments and the routes of `exact_gradient`, and no gradient of θ."""
-    learnt = [p for p in getattr(model, "exact_model", model).parameters() if p.requires_grad]
-    try:
-        for parameter in learnt:
-            parameter.requires_grad_(False)
-        return exact_gradient(model, quantity, order, x, v, route)[0]
-    finally:
-        for parameter in learnt:
-            parameter.requires_grad_(True)
-
-
 def serving(model: nn.Module, quantity: str, order: int) -> tuple[str, ...]:
     """The routes that serve, the cheapest first.
 

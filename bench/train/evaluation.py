@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bench.exact.gradient import exact_gradient, exact_values
+from bench.exact.gradient import exact_gradient
 from bench.meters.subject import Subject
 from bench.problems import registry
 from bench.statistics.score_errors import quantile
@@ -55,7 +55,7 @@ class Evaluation:
 
     def _objective(self) -> dict[str, float]:
         """The mean of ½‖s‖² + tr ∇s over the held-out rows, and of −log p of a normalised model."""
-        values = exact_values(self.exact_model, "score_matching", 2, self.held_out)
+        values = objectives(self.exact_model, self.held_out)
         found = {"objective": float(values.mean()), "objective_error": float(values.std() / math.sqrt(len(values)))}
         if registry.model(self.training.point.problem.model).normalised:
             with torch.no_grad():
@@ -98,6 +98,18 @@ class Evaluation:
             if len(errors) >= least:
                 found[name] = quantile(errors, delta)[0]
         return found
+
+
+def objectives(model: nn.Module, x: Tensor) -> Tensor:
+    """Exact ½‖s‖² + tr ∇s at every row, (B,), without the gradient in θ, which would be most of the time."""
+    learnt = [p for p in model.parameters() if p.requires_grad]
+    try:
+        for parameter in learnt:
+            parameter.requires_grad_(False)
+        return exact_gradient(model, "score_matching", 2, x)[0]
+    finally:
+        for parameter in learnt:
+            parameter.requires_grad_(True)
 
 
 def score_of(model: Any, x: Tensor) -> Tensor:

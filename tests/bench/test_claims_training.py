@@ -246,6 +246,14 @@ def test_every_rule_needs_all_its_runs_and_says_numbers(claim):
         assert left_out.word == "not measured yet" and missing.point.estimator in left_out.sentence
 
 
+def test_the_chance_of_far_points_is_in_the_interval():
+    """Of 10 000 points 10 are far: the root of their number is off by a third at 95 %, whatever the seeds agree on."""
+    found = whole(claims()["quantiles_against_mean_square"], lambda t: {"score_l2": 20.0, "score_q99": 0.2}).verdict
+    chance = 0.3099032  # 1.96/(2√10)
+    assert found.number == pytest.approx(100.0)
+    assert (found.low, found.high) == (pytest.approx(100 * math.exp(-chance)), pytest.approx(100 * math.exp(chance)))
+
+
 def test_runs_of_several_machines_are_never_mixed():
     claim = claims()["variance_reduction_trains_better"]
     right, wrong = WORLDS[claim.name][:2]

@@ -12,12 +12,11 @@ import pytest
 import torch
 
 from bench import problems
-from bench.exact import gradient as exact_route
 from bench.measure import Bench, Limits
 from bench.point import Point, ProblemSpec
 from bench.store import Store
 from bench.sweep.errors import SweepError
-from bench.train import optimiser, rows, runner
+from bench.train import evaluation, optimiser, rows, runner
 from bench.train import sweep as training_sweep
 from bench.train.kept import kept_problem, training_of
 from bench.train.trainer import Trainer, train
@@ -116,19 +115,19 @@ def test_the_objective_is_looked_at_without_its_gradient(monkeypatch):
     """A gradient over the held-out rows is most of an evaluation's time, and nobody reads it."""
     problems.prepare(SPEC)
     trainer, asked = Trainer(EXACT), []
-    whole = exact_route.exact_gradient
+    whole = evaluation.exact_gradient
 
-    def spy(model, quantity, order, x, *rest):
+    def spy(model, quantity, order, x):
         asked.append((len(x), any(p.requires_grad for p in model.parameters())))
-        return whole(model, quantity, order, x, *rest)
+        return whole(model, quantity, order, x)
 
-    monkeypatch.setattr(exact_route, "exact_gradient", spy)
+    monkeypatch.setattr(evaluation, "exact_gradient", spy)
     seen = trainer.evaluation.at(trainer.subject, 0)
-    assert asked == [(32, False)]
+    assert asked == [(32, False), *[(2, True)] * 8]  # held-out rows; groups of the batch, whose gradients are read
     model, held_out = trainer.evaluation.exact_model, trainer.evaluation.held_out
     assert seen["objective"] == pytest.approx(float(whole(model, "score_matching", 2, held_out)[0].mean()), rel=1e-12)
-    with pytest.raises(NotImplementedError, match="no exact"):
-        exact_route.exact_values(model, "score_matching", 2, held_out, route="closed_form")
+    with pytest.raises(RuntimeError):
+        evaluation.objectives(model, held_out[:, :1])
     assert all(p.requires_grad for p in model.parameters())
 
 
