@@ -66,11 +66,28 @@ class Alone:
         point: the point.
         row: everything but its time, or how it ended.
         worker: the process that measured it, stopped until it is timed; None if it has ended.
+        light: whether it measured well, on the CPU, and held little memory: others of its problem will need no more.
     """
 
     point: Point
     row: Row
     worker: Worker | None = None
+    light: bool = False
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A worker with a point open, stopped until it is asked to measure it; or how that failed.
+
+    Attributes:
+        worker: the process.
+        failure: why it has no point open, if it has none.
+        spent_s: what starting it and opening the point took.
+    """
+
+    worker: Worker
+    failure: Failed | Ended | None
+    spent_s: float
 
 
 class Bench:
@@ -179,8 +196,24 @@ class Bench:
         """Everything about a point but its time; the row says how it ended."""
         return self.alone(point, reference_problem).row
 
+    def opened(self, point: Point) -> Opened:
+        """A fresh worker with a point open, waiting: what can be done while another point is still being measured."""
+        started = time.monotonic()
+        worker, failure = self.worker(point.device), None
+        try:
+            self.open(worker, point)
+            worker.pause()
+        except (Failed, Ended) as why:
+            failure = why
+        return Opened(worker, failure, time.monotonic() - started)
+
     def alone(
-        self, point: Point, reference_problem: str = "", keep: bool = False, no_noised_reference: str = ""
+        self,
+        point: Point,
+        reference_problem: str = "",
+        keep: bool = False,
+        no_noised_reference: str = "",
+        opened: Opened | None = None,
     ) -> Alone:
         """The solo pass: everything about a point but its time, in one process, within limits.
 
@@ -190,20 +223,24 @@ class Bench:
             keep: let a worker that measured well stay, stopped, so that the point can be timed in it. One on a GPU, one
                 that holds much memory, or one with children, which may be out of reach, ends all the same.
             no_noised_reference: why a denoising objective is not held against one at noised rows too, if it is not.
+            opened: the point, `opened` beforehand.
         """
-        started = time.monotonic()
+        opened = opened or self.opened(point)
+        worker, started = opened.worker, time.monotonic() - opened.spent_s
         row: Row = {**self.identity(point), "extra": {"limits": self.limits.describe(point.device)}}
         parts: Row = {}
-        worker = self.worker(point.device)
         try:
-            self.open(worker, point)
+            if opened.failure is not None:
+                raise opened.failure
+            worker.resume()
             asked = {"reference": not reference_problem, "no_noised_reference": no_noised_reference}
             request = {"do": "solo", **asked}
             ending = worker.ask(request, self.limits.timeout_s, parts.update)
             outcome, reason = ending["outcome"], ending["reason"]
         except (Failed, Ended) as failure:
             outcome, reason = failure.outcome, failure.reason
-        stays = keep and outcome == "ok" and not point.device.startswith("cuda") and worker.is_light(KEPT_BELOW_BYTES)
+        light = outcome == "ok" and not point.device.startswith("cuda") and worker.is_light(KEPT_BELOW_BYTES)
+        stays = keep and light
         if stays:
             worker.pause()
             row["output"] = worker.printed()
@@ -226,7 +263,7 @@ class Bench:
             else:
                 row["extra"]["no_prediction"] = why
         row |= {"outcome": outcome, "reason": reason, "duration_s": time.monotonic() - started}
-        return Alone(point, row, worker if stays else None)
+        return Alone(point, row, worker if stays else None, light)
 
     def prediction(self, point: Point) -> tuple[Prediction | None, str]:
         """The step on fake tensors, on the CPU whatever the point's device; or why there is no prediction.

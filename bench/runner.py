@@ -142,7 +142,7 @@ def run(
     Returns:
         How many points ended in each outcome.
     """
-    executor = ThreadPoolExecutor(jobs, thread_name_prefix="solo")
+    executor = ThreadPoolExecutor(jobs + 1, thread_name_prefix="solo")  # one opens the next point meanwhile
     going = _Run(plan, store, bench, executor, jobs, watcher or Watcher(), beside, timed)
     skipped = {"outcome": "skipped", "duration_s": 0.0}
     going.finish(*({**bench.identity(point), **skipped, "reason": reason} for point, reason in plan.skips.values()))
@@ -176,6 +176,7 @@ class _Run:
     timed: bool
     outcomes: Counter[str] = field(default_factory=Counter)
     no_reference: dict[tuple[ProblemSpec, Wanted], str] = field(default_factory=dict)
+    light: set[ProblemSpec] = field(default_factory=set)  # problems so small that one more may be open than is measured
 
     def finish(self, *rows: Row) -> None:
         """Commit rows that hold all there will be, together: a commit waits for the disk."""
@@ -246,11 +247,15 @@ class _Run:
         ready: list[Alone] = []
 
         def solo(point: Point) -> Alone:
+            opened = self.bench.opened(point) if point.problem in self.light else None  # while others are measured
             with gate:
                 self.watcher.on_begin([point])
                 exact, noised = (no_reference.get(wanted, "") for wanted in _wanted(point))
                 keep = self.timed and places.acquire(blocking=False)
-                return self.bench.alone(point, exact, keep, noised)
+                alone = self.bench.alone(point, exact, keep, noised, opened)
+            if alone.light:
+                self.light.add(point.problem)
+            return alone
 
         def settle(alone: Alone) -> None:
             if alone.row["outcome"] == "ok":
@@ -283,10 +288,13 @@ class _Run:
             problems.prepare(spec)
         except (ValueError, OSError) as error:
             return dict.fromkeys(every, f"the data cannot be prepared: {error}")
-        futures = {
-            wanted: self.executor.submit(self.bench.reference, spec, *wanted[:3], points[0].threads, wanted[3])
-            for wanted in new
-        }
+        gate = threading.Semaphore(self.jobs)
+
+        def reference(wanted: Wanted) -> str:
+            with gate:
+                return self.bench.reference(spec, *wanted[:3], points[0].threads, wanted[3])
+
+        futures = {wanted: self.executor.submit(reference, wanted) for wanted in new}
         self.no_reference |= {(spec, wanted): future.result() for wanted, future in futures.items()}
         return {wanted: why for wanted in every if (why := self.no_reference[spec, wanted])}
 

@@ -84,27 +84,28 @@ def accuracy(
 
     at_once = max(1, min(draws, ENTRIES_AT_ONCE // max(1, reference.gradient.numel())))
     for first in range(0, draws, at_once):
-        drawn_values, drawn_gradients, partners = [], [], []
+        drawn_values, drawn_gradients, pairs = [], [], []
         for k in range(first, min(draws, first + at_once)):
             seed = draw_seed(subject.problem, k)
             value, gradient = timed_step(at_noised_rows(subject, reference.noise, k), seed)
-            flat = subject.flat_gradient(gradient)
             drawn_values.append(value)
-            drawn_gradients.append(flat)
+            drawn_gradients.append(gradient)
             if pair is not None:
-                partners.append(pair.flat_gradient(timed_step(pair, seed)[1]))
+                pairs.append(timed_step(pair, seed)[1])
             if k < ROUNDING_DRAWS and subject.problem.x.dtype != torch.float64:
                 _, unrounded = timed_step(at_noised_rows(twin, reference.noise, k), seed)
-                rounded.append(float(torch.sum((flat - twin.flat_gradient(unrounded)) ** 2)))
-        few_values, few_gradients = torch.stack(drawn_values).to("cpu", torch.float64), torch.stack(drawn_gradients)
+                off = subject.flat_gradient(gradient) - twin.flat_gradient(unrounded)
+                rounded.append(float(torch.sum(off**2)))
+        few_values = torch.stack(drawn_values).to("cpu", torch.float64)
+        few_gradients = subject.flat_gradients(drawn_gradients)
         good = few_values.isfinite().all(1) & few_gradients.isfinite().all(1)
         if not good.all():
             bad = int(good.long().argmin())
             raise NotFinite(f"draw {first + bad + 1} of {draws}: {finite(few_values[bad], few_gradients[bad])}")
         values.extend(few_values)
         gradients.extend(few_gradients)
-        if differences is not None:
-            differences.extend(few_gradients, torch.stack(partners))
+        if pair is not None and differences is not None:
+            differences.extend(few_gradients, pair.flat_gradients(pairs))
     std = gradients.std() if stochastic else 0.0
     columns = {
         "reference": reference.label,
@@ -128,11 +129,10 @@ def accuracy(
             "bias_route": "deterministic",
             "grad_rmse": error,
         }
-    route, bias = "direct", gradients.bias()
     if differences is not None and differences.std() < PAIRED_MUST_BE_BELOW * std:
         route, bias = "paired", differences.bias()
     else:
-        bias = bias.blurred(reference.error)
+        route, bias = "direct", gradients.bias().blurred(reference.error)
     if noised is not None:
         columns |= _against_noised(gradients, noised)
     return columns | {

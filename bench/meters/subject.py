@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,11 +42,15 @@ class Subject:
 
     def flat_gradient(self, gradients: tuple[Tensor | None, ...]) -> Tensor:
         """∇θ as one float64 vector on the CPU, (P,), zeros for parameters that played no part."""
+        return self.flat_gradients([gradients])[0]
+
+    def flat_gradients(self, draws: Sequence[tuple[Tensor | None, ...]]) -> Tensor:
+        """∇θ of several draws as float64 rows on the CPU, (m, P): a tensor's operation for each parameter, not draw."""
         pieces = [
-            (torch.zeros_like(parameter) if gradient is None else gradient).reshape(-1)
-            for parameter, gradient in zip(self.problem.parameters, gradients, strict=True)
+            torch.stack([torch.zeros_like(parameter) if one is None else one for one in every]).reshape(len(draws), -1)
+            for parameter, *every in zip(self.problem.parameters, *draws, strict=True)
         ]
-        return torch.cat(pieces).to("cpu", torch.float64) if pieces else torch.zeros(0, dtype=torch.float64)
+        return torch.cat(pieces, 1).to("cpu", torch.float64) if pieces else torch.zeros(len(draws), 0).double()
 
 
 def generator(seed: int) -> torch.Generator:

@@ -54,20 +54,28 @@ def kernel_oom_kills() -> int:
     return 0
 
 
-def family(pid: int) -> list[psutil.Process]:
-    """The process and all its descendants."""
-    with contextlib.suppress(psutil.Error):
-        process = psutil.Process(pid)
-        return [process, *process.children(recursive=True)]
-    return []
+def family(pid: int) -> list[int]:
+    """The process and all its descendants, parents first; empty if it is gone."""
+    found = [pid] if Path(f"/proc/{pid}").exists() else []
+    for member in found:
+        found += [child for child in children(member) if child not in found]
+    return found
 
 
-def family_memory_bytes(pid: int) -> int:
-    """Resident memory of a process and its descendants: of shared pages their share (PSS), files left out."""
+def family_memory_bytes(pid: int, enough_bytes: int | None = None) -> int:
+    """Resident memory of a process and its descendants: of shared pages their share (PSS), files left out.
+
+    Shares take the kernel a walk of every page, which holds the process up. Where all that is resident, shared and of
+    files too, is not above ``enough_bytes``, that is the answer: it is no less than the shares.
+    """
+    members = family(pid)
+    resident = sum(_resident_bytes(member) for member in members)
+    if enough_bytes is not None and resident <= enough_bytes:
+        return resident
     total = 0
-    for process in family(pid):
-        with contextlib.suppress(psutil.Error, OSError, ValueError):
-            for line in Path(f"/proc/{process.pid}/smaps_rollup").read_text().splitlines():
+    for member in members:
+        with contextlib.suppress(OSError, ValueError):
+            for line in Path(f"/proc/{member}/smaps_rollup").read_text().splitlines():
                 if line.startswith(("Pss_Anon:", "Pss_Shmem:")):
                     total += int(line.split()[1]) * 1024
     return total
@@ -97,9 +105,15 @@ def kill_family(pid: int) -> None:
     members = family(pid)
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
-    for process in members:
-        with contextlib.suppress(psutil.Error):
-            process.kill()
+    for member in members:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(member, signal.SIGKILL)
+
+
+def _resident_bytes(pid: int) -> int:
+    with contextlib.suppress(OSError):
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize()
+    return 0
 
 
 def _data_bytes() -> int:

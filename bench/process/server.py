@@ -66,7 +66,7 @@ def main(descriptor: int) -> None:
         pass
     finally:
         for process in limits.family(os.getpid())[1:]:
-            limits.kill_family(process.pid)
+            limits.kill_family(process)
         os._exit(0)
 
 

@@ -95,8 +95,10 @@ class Worker:
         if time.monotonic() >= deadline:
             self.kill()
             raise Ended("timeout", f"no answer within {timeout_s:g} s")
-        used = limits.family_memory_bytes(self.pid)
-        if self._memory_limit_bytes is not None and used > self._memory_limit_bytes:
+        if self._memory_limit_bytes is None:
+            return
+        used = limits.family_memory_bytes(self.pid, enough_bytes=self._memory_limit_bytes)
+        if used > self._memory_limit_bytes:
             self.kill()
             raise Ended(
                 "out_of_memory",

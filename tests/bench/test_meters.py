@@ -225,6 +225,19 @@ def test_frozen_parameters_are_left_out(prepared):
     assert len(gradients) == len(list(subject.problem.model.parameters())) - 1
 
 
+def test_gradients_are_flattened_draw_by_draw_with_zeros_for_parameters_that_play_no_part(prepared):
+    subject = _subject("ssm", prepared)
+    draws = [subject.step(generator(k))[1] for k in range(3)]
+    draws[1] = (None, *draws[1][1:])
+    flat = subject.flat_gradients(draws)
+    assert flat.dtype == torch.float64
+    for row, draw in zip(flat, draws, strict=True):
+        every = zip(subject.problem.parameters, draw, strict=True)
+        pieces = [(torch.zeros(p.numel()) if g is None else g).flatten() for p, g in every]
+        assert torch.equal(row, torch.cat(pieces).double())
+        assert torch.equal(row, subject.flat_gradient(draw))
+
+
 def test_state_that_is_left_alone_is_not_reported(prepared):
     subject = _subject("ssm", prepared)
     before = Snapshot.of(subject.problem)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy import stats
 
-from bench.statistics.bias import BiasInterval, bias_interval, bias_intervals
+from bench.statistics.bias import BiasInterval, _tail, bias_interval, bias_intervals
 from bench.statistics.blocks import BlockSums, block_count
 from bench.statistics.coverage import ANISOTROPIC, BIASES, ISOTROPIC, Noise, cells, measure, simulate, table
 from bench.statistics.noise import noise_moments
@@ -44,6 +44,23 @@ def test_anisotropic_noise_may_only_over_cover(noise, bias, std):
     row = measure(noise, 32, 256, bias, std, repetitions=REPETITIONS)
     assert row.covered >= 0.93, row
     assert bias or row.resolved <= 0.035, row
+
+
+@pytest.mark.parametrize("blocks", [4, 16, 32])
+@pytest.mark.parametrize("bias", [0.0, 1e-3, 0.3, 30.0, 1e4])
+def test_the_ends_are_where_the_tails_are(blocks, bias):
+    rng = np.random.default_rng(blocks)
+    means = rng.standard_normal((50, blocks, 5)) * rng.exponential(size=(50, 1, 5))
+    means[..., 0] += bias
+    grams = means @ means.swapaxes(1, 2)
+    _, low, high = bias_intervals(grams)
+    tail, observed = _tail(noise_moments(grams)), noise_moments(grams).squared_bias
+    resolved = low > 0
+    floor = np.where(resolved, observed, np.maximum(observed, 0))
+    assert np.allclose(tail(floor, high**2), 0.025, rtol=1e-4)
+    assert np.allclose(tail(observed, low**2)[resolved], 0.975, rtol=1e-4)
+    assert (tail(observed, low**2)[~resolved] <= 0.975).all()
+    assert resolved.all() or bias < 30
 
 
 def test_sixteen_blocks_are_enough():
