@@ -2,6 +2,7 @@
 # make test     install, and pass the tests
 # make lint     style and types
 # make docs     the documentation, into site/: opens from disk, with search
+# make choice   measure what docs/choose.md says, and write its tables and its figure anew (fifteen minutes, quiet)
 # make asv      follow cost and accuracy over commits
 # make clean    remove what these made, but nothing that was measured
 #
@@ -21,7 +22,7 @@ BIN := $(VENV)/bin
 # One stamp for each torch requirement: another TORCH installs again, the same one never does.
 STAMP := $(VENV)/.installed-$(shell printf '%s' '$(TORCH) $(PIP_FLAGS)' | cksum | cut -d ' ' -f 1)
 
-.PHONY: report test lint docs asv clean install
+.PHONY: report test lint docs choice asv clean install
 .DELETE_ON_ERROR:
 
 report: $(STAMP)
@@ -42,6 +43,12 @@ lint: $(STAMP)
 docs: $(STAMP)
 	NO_MKDOCS_2_WARNING=1 BENCH_STORE=$(STORE) $(BIN)/python -m mkdocs build
 	@echo "docs: $(CURDIR)/site/index.html (open it in a browser; it needs no network)"
+
+choice: $(STAMP)
+	for sweep in quick sliced projections; do $(BIN)/python -m bench run $$sweep --store $(STORE) || exit; done
+	$(BIN)/python -m bench.figures.choice --store $(STORE)
+	$(BIN)/python -m reports figure work_precision --store $(STORE) --where quantity=score_matching --where dim=64 \
+		--where depth=8 --where stage=init --format svg --out docs/images/choose_work_precision.svg
 
 # asv exits with 2 where a point failed: that is a result; its reason is in .asv/stores.
 asv: $(STAMP)

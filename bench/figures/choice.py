@@ -1,12 +1,14 @@
 """The tables of docs/choose.md: `python -m bench.figures.choice --store STORE` asks `recommend`, and writes them there.
 
 At every size that the store holds, the cheapest estimator whose parameter gradient reaches each of three errors; those
-that cannot be told from it beside it. The sweeps behind the page: `quick`, `sliced` and `projections`.
+that cannot be told from it beside it. The sweeps behind the page: `quick`, `sliced` and `projections`; `make choice`
+measures them and draws the page's figure too.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -40,11 +42,30 @@ def table(rows: Sequence[Row], quantity: str) -> str:
             cells.append(cell)
             settings.add(held)
         lines.append(cells)
-    measured = sorted({f"`{r['estimator']}`" for r in rows if r["quantity"] == quantity})
-    among = f"Among {', '.join(measured)}, where each was measured. "
+    held = [row for row in rows if row["quantity"] == quantity]
+    measured = sorted({f"`{row['estimator']}`" for row in held})
+    among = f"Among {', '.join(measured)}, where each was measured. {_where(held)}"
     return "\n".join(
         ["| " + " | ".join(line) + " |" for line in lines] + ["", among + "; ".join(sorted(settings - {""}))]
     )
+
+
+def _where(rows: Sequence[Row]) -> str:
+    """On which machines the rows were measured, when last, and with what."""
+    if not rows:
+        return ""
+    last = max(rows, key=lambda row: str(row["started_at"]))
+    machines = {f"{m['cpu']}, {m['cores_logical']} cores" for m in (_machine(row) for row in rows) if m}
+    where = " and ".join(sorted(machines)) or "an unknown machine"
+    return f"{where}; {str(last['started_at'])[:10]}, torch {last['torch_version']}, commit {str(last['commit'])[:9]}. "
+
+
+def _machine(row: Row) -> dict[str, Any]:
+    try:
+        found = json.loads(row["machine"])
+    except (TypeError, ValueError):
+        return {}
+    return found if isinstance(found, dict) and {"cpu", "cores_logical"} <= found.keys() else {}
 
 
 def _best(rows: Sequence[Row], question: Question) -> tuple[str, str]:

@@ -1,5 +1,6 @@
 """The tables of docs/choose.md: every measured size has its line, and the cheapest that reaches an error wins it."""
 
+import json
 import re
 
 from bench.figures import choice
@@ -25,6 +26,17 @@ def test_only_the_exact_reach_a_small_error_and_the_cheapest_of_them_wins():
         assert re.match(rf"`{name}\b", cells[-1])
         assert seconds(time_s) in cells[-1].replace("\u00a0", " ")
     assert not cheapest
+
+
+def test_a_table_says_where_and_when_it_was_measured():
+    machine = json.dumps({"cpu": "A chip", "cores_logical": 3})
+    rows = [
+        row | {"machine": machine, "started_at": "2026-01-02T03", "commit": "abcdef0123"} for row in synthetic_rows()
+    ]
+    rows[0] |= {"started_at": "2026-01-01T00", "commit": "older"}
+    last = choice.table(rows, rows[0]["quantity"]).split("\n")[-1]
+    assert f"A chip, 3 cores; 2026-01-02, torch {rows[0]['torch_version']}, commit abcdef012. *" in last
+    assert "an unknown machine" in choice.table([row | {"machine": None} for row in rows], rows[0]["quantity"])
 
 
 def test_a_page_is_written_between_its_marks_alone():
