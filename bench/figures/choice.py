@@ -42,9 +42,9 @@ def table(rows: Sequence[Row], quantity: str) -> str:
             cells.append(cell)
             settings.add(held)
         lines.append(cells)
-    held = [row for row in rows if row["quantity"] == quantity]
-    measured = sorted({f"`{row['estimator']}`" for row in held})
-    among = f"Among {', '.join(measured)}, where each was measured. {_where(held)}"
+    theirs = [row for row in rows if row["quantity"] == quantity]
+    measured = sorted({f"`{row['estimator']}`" for row in theirs})
+    among = f"Among {', '.join(measured)}, where each was measured. {_where(theirs)}"
     return "\n".join(
         ["| " + " | ".join(line) + " |" for line in lines] + ["", among + "; ".join(sorted(settings - {""}))]
     )
