@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from bench.cluster.errors import ClusterError
@@ -30,8 +30,12 @@ def check_address(address: str) -> None:
 
 
 @contextlib.contextmanager
-def connected(address: str) -> Iterator[Client]:
+def connected(address: str, parts: Sequence[Sequence[int]] | None = None) -> Iterator[Client]:
     """A client of the scheduler at ``address``, or of N workers started here for ``local:N``, which end with it.
+
+    Args:
+        address: as `check_address` wants it.
+        parts: the cores of each worker that is started here; by default equal shares of all that are usable.
 
     Raises:
         ClusterError: Dask is not installed, or nobody answers.
@@ -43,7 +47,7 @@ def connected(address: str) -> Iterator[Client]:
     for name in [name for name in logging.root.manager.loggerDict if name.split(".")[0] == "distributed"]:
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)  # what matters is said in our own lines
     local = LOCAL.fullmatch(address)
-    with _workers_here(int(local[1])) if local else contextlib.nullcontext(address) as where:
+    with _here(int(local[1]), parts) if local else contextlib.nullcontext(address) as where:
         try:
             client = Client(where, timeout=CONNECT_WITHIN_S, set_as_default=False)
         except (OSError, TimeoutError, ValueError, RuntimeError, ImportError) as error:
@@ -53,20 +57,7 @@ def connected(address: str) -> Iterator[Client]:
             yield client
 
 
-@contextlib.contextmanager
-def _workers_here(count: int) -> Iterator[Any]:
-    from distributed import LocalCluster
+def _here(count: int, parts: Sequence[Sequence[int]] | None) -> AbstractContextManager[Any]:
+    from bench.cluster.slots import shares, slots
 
-    from bench.cluster.duty import RESOURCE
-
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    with LocalCluster(
-        n_workers=count,
-        threads_per_worker=max(1, cores // count),
-        processes=True,
-        host="127.0.0.1",
-        dashboard_address=None,
-        silence_logs=logging.CRITICAL,
-        resources={RESOURCE: 1},
-    ) as cluster:
-        yield cluster
+    return slots(parts or shares(count))

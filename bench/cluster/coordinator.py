@@ -1,4 +1,4 @@
-"""The coordinator of a run on a cluster: one unit at a time to each worker, rows into the store as they come."""
+"""The coordinator of a run on a cluster: one unit at a time to each worker; what comes back is taken and committed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import queue
 import time
 from collections import Counter, deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +18,9 @@ from bench.cluster import duty
 from bench.cluster.crew import Crew, Member
 from bench.cluster.errors import ClusterError
 from bench.cluster.flights import Charged, Flight, Waiting
-from bench.forecast import nominal, order
+from bench.cluster.landing import Landing
+from bench.cluster.pace import Pace
+from bench.forecast import order
 from bench.forecast.budget import Budget
 from bench.measure import Bench, Row
 from bench.point import Point
@@ -34,7 +37,7 @@ def run(
     watcher: runner.Watcher | None = None,
     budget: Budget | None = None,
 ) -> Counter[str]:
-    """Have a crew measure what a plan still lacks, and commit each row as it comes.
+    """Have a crew measure what a plan still lacks, and commit rows as they come.
 
     Args:
         plan: what is to be done, made with ``crew.classes``.
@@ -53,17 +56,18 @@ def run(
     points = plan.todo.values()
     units = order.turns(points, lambda point: POINTS_IN_A_WINDOW) if budget is not None else order.whole(points)
     waiting = Waiting(deque([Charged(point) for point in unit] for unit in units))
-    going = _Run(plan, store, crew, waiting, watcher or runner.Watcher(), budget or Budget())
+    landing = Landing(plan, store, watcher or runner.Watcher())
+    going = _Run(plan, crew, waiting, landing, Pace(budget or Budget()))
     crew.client.subscribe_topic(duty.TOPIC, lambda event: going.inbox.put(event[1]))
     try:
-        going.write_skips()
+        landing.skips(going.skipped())
         while going.flights or waiting:
             going.assign()
             going.listen()
             going.look()
     finally:
         going.stop()
-    return going.outcomes
+    return landing.outcomes
 
 
 @dataclass
@@ -71,15 +75,13 @@ class _Run:
     """One run under way."""
 
     plan: runner.Plan
-    store: Store
     crew: Crew
     waiting: Waiting
-    watcher: runner.Watcher
-    budget: Budget
+    landing: Landing
+    pace: Pace
     inbox: queue.SimpleQueue[str | tuple[int, Future]] = field(default_factory=queue.SimpleQueue)
     flights: dict[int, Flight] = field(default_factory=dict)
     futures: dict[int, Future] = field(default_factory=dict)
-    outcomes: Counter[str] = field(default_factory=Counter)
     count: int = 0
     looked: float = 0.0
     last_busy: float = field(default_factory=time.monotonic)
@@ -94,18 +96,21 @@ class _Run:
         """Give every worker without a unit the next one that it can measure in time; what is too dear is left out."""
         busy = {flight.address for flight in self.flights.values()}
         for member in list(self.crew.members.values()):
-            while member.address not in busy and (unit := self.waiting.take(member.classes)) is not None:
-                if self.budget.allows(nominal_s := nominal.group_s([one.point for one in unit])):
-                    self._send(member, unit, nominal_s)
+            while member.address not in busy and (unit := self.waiting.take(member)) is not None:
+                names = [runner.key_of(one.point, member.classes[one.point.device]) for one in unit]
+                known = {name: self.plan.solo_done[name] for name in names if name in self.plan.solo_done}
+                done = {name: row for name, row in known.items() if row["machine"] == member.machine}
+                points = dict(zip(names, unit, strict=True))
+                nominal_s = self.pace.nominal_s(member.machine, {n: one.point for n, one in points.items()}, done)
+                if self.pace.budget.allows(nominal_s):
+                    self._send(member, points, done, nominal_s)
                     break
 
-    def _send(self, member: Member, unit: list[Charged], nominal_s: float) -> None:
+    def _send(self, member: Member, unit: dict[str, Charged], done: dict[str, Row], nominal_s: float) -> None:
         self.count += 1
-        names = [runner.key_of(one.point, member.classes[one.point.device]) for one in unit]
-        flight = Flight(self.count, member.address, dict(zip(names, unit, strict=True)), time.monotonic(), nominal_s)
-        done = {name: self.plan.solo_done[name] for name in names if name in self.plan.solo_done}
-        mine = {name: row for name, row in done.items() if row["machine"] == member.machine}
-        text = json.dumps({"names": names, "points": [one.point.to_json() for one in unit], "solo_done": mine})
+        flight = Flight(self.count, member.address, unit, time.monotonic(), nominal_s)
+        points = [one.point.to_json() for one in unit.values()]
+        text = json.dumps({"names": flight.names, "points": points, "solo_done": done})
         self.machines[member.address] = member.machine
         future = self.crew.client.submit(
             duty.measure,
@@ -125,7 +130,7 @@ class _Run:
     # Back
 
     def listen(self) -> None:
-        """Take what came, and wait a moment for something."""
+        """Wait a moment for something, take all that came, and commit it: before anybody gets another unit."""
         try:
             self._take(self.inbox.get(timeout=LOOK_S))
         except queue.Empty:
@@ -133,9 +138,10 @@ class _Run:
         self.drain()
 
     def drain(self) -> None:
-        """Take what came, without waiting."""
-        while not self.inbox.empty():
+        """Take what lies there, without waiting for more, and commit it together: a commit waits for the disk."""
+        for _ in range(self.inbox.qsize()):
             self._take(self.inbox.get())
+        self.landing.commit()
 
     def _take(self, message: str | tuple[int, Future]) -> None:
         if not isinstance(message, str):
@@ -146,7 +152,7 @@ class _Run:
         if said["session"] != self.crew.session or flight is None:  # another run's, or of a worker given up
             return
         if "stage" in said:
-            self.watcher.on_stage(said["stage"])
+            self.landing.watcher.on_stage(said["stage"])
         elif "begin" in said:
             flight.began(said["begin"])
         elif "row" in said:
@@ -156,15 +162,12 @@ class _Run:
         name = row["key"]
         if name not in flight.points:
             return
-        self.store.put(row, finished=finished, replace=name in self.plan.retried)
+        self.landing.add(row, finished)
         flight.landed(name, finished or not self.crew.settings.timed)
         if finished:
             self.plan.solo_done.pop(name, None)
-            self.outcomes[row["outcome"]] += 1
-            self.watcher.on_row(row)
         else:
             self.plan.solo_done[name] = row
-            self.watcher.on_solo(row)
 
     def _ended(self, number: int, future: Future) -> None:
         flight = self.flights.get(number)
@@ -181,10 +184,10 @@ class _Run:
             why = f"{type(raised).__name__}: {raised}"
         if flight.points:
             for line in self.crew.drop(flight.address, why):
-                self.watcher.on_note(line)
+                self.landing.watcher.on_note(line)
             self._lost(flight, why)
         else:
-            self.budget.learn(flight.nominal_s, time.monotonic() - flight.started)
+            self.pace.landed(flight, self.machines[flight.address])
         self._forget(number)
 
     # Lost workers
@@ -201,15 +204,15 @@ class _Run:
         lost, lines = self.crew.look()
         self.drain()  # what a worker said before it was lost
         for line in lines:
-            self.watcher.on_note(line)
+            self.landing.watcher.on_note(line)
         for flight in [flight for flight in self.flights.values() if flight.address in lost]:
-            self.watcher.on_note(f"worker {flight.address} is lost; what it had not finished goes elsewhere")
+            self.landing.watcher.on_note(f"worker {flight.address} is lost; what it had not finished goes elsewhere")
             self._lost(flight, "the worker is gone")
             self._forget(flight.number)
-        if self.flights or self.crew.members:
+        if self.flights or any(map(self.waiting.suits, self.crew.members.values())):
             self.last_busy = time.monotonic()
             return
-        self.watcher.on_stage("waiting for a worker")
+        self.landing.watcher.on_stage("waiting for a worker")
         if not self.crew.may_wait(self.last_busy):
             raise ClusterError("no worker is left to measure; the same command goes on from here")
 
@@ -218,10 +221,8 @@ class _Run:
         for name, one in self.waiting.lost(flight, why):
             reason = "two Dask workers failed while it was measured: " + "; ".join(one.deaths)
             row = self._row_of(one.point, name, self.machines[flight.address])
-            row |= {"outcome": "crashed", "reason": reason, "duration_s": spent_s}
-            self.store.put(row, replace=name in self.plan.retried)
-            self.outcomes["crashed"] += 1
-            self.watcher.on_row(row)
+            self.landing.add(row | {"outcome": "crashed", "reason": reason, "duration_s": spent_s})
+        self.landing.commit()
 
     def _forget(self, number: int) -> None:
         self.flights.pop(number, None)
@@ -240,17 +241,11 @@ class _Run:
 
     # Rows that nobody measured
 
-    def write_skips(self) -> None:
+    def skipped(self) -> Iterator[Row]:
         """Skipped points, under the first class of machine that could have measured them."""
-        rows = []
         for name, (point, reason) in self.plan.skips.items():
             where = self.crew.classes(point.device)[0]
-            row = self._row_of(point, name, self.crew.kinds[point.device][where])
-            rows.append({**row, "outcome": "skipped", "reason": reason, "duration_s": 0.0})
-        self.store.put_many((row, True) for row in rows)  # together: a commit waits for the disk
-        for row in rows:
-            self.outcomes["skipped"] += 1
-            self.watcher.on_row(row)
+            yield {**self._row_of(point, name, self.crew.kinds[point.device][where]), "reason": reason}
 
     def _row_of(self, point: Point, name: str, machine: str) -> dict[str, Any]:
         return {**self.bench.identity(point), "key": name, "machine": machine}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import queue
 import threading
 import time
@@ -18,6 +19,8 @@ from bench.cluster.settings import Settings
 if TYPE_CHECKING:
     from distributed import Client
 
+    from bench.point import Point
+
 WORKERS_WITHIN_S = 120.0
 ANOTHER_WITHIN_S = 20.0  # where those who are there may not measure, and one may be starting anew
 DISMISS_WITHIN_S = 3.0
@@ -25,11 +28,16 @@ DISMISS_WITHIN_S = 3.0
 
 @dataclass
 class Member:
-    """A worker that may measure: the hardware class of each device it has, and its machine's fingerprint."""
+    """A worker that may measure: the hardware class of each device it has, its machine's fingerprint, its cores."""
 
     address: str
     classes: dict[str, str]
     machine: str
+    cores: int
+
+    def can(self, point: Point) -> bool:
+        """Whether it has the device, and a core for each thread: threads that share one would be timed as slow."""
+        return point.device in self.classes and point.threads <= self.cores
 
 
 @dataclass
@@ -40,6 +48,7 @@ class Crew:
         client: of the scheduler.
         settings: how to measure.
         devices: which devices the points ask for.
+        threads: how many the points ask for at most.
         members: address → worker.
         refused: address → why.
         kinds: device → hardware class → the fingerprint of the first machine of it that was seen.
@@ -48,6 +57,7 @@ class Crew:
     client: Client
     settings: Settings
     devices: frozenset[str]
+    threads: int = 1
     session: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
     members: dict[str, Member] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
@@ -112,6 +122,8 @@ class Crew:
         for device in self.devices:
             if not self.classes(device):
                 raise ClusterError(f"no worker has the device {device}, which the sweep asks for")
+        if (most := max(member.cores for member in self.members.values())) < self.threads:
+            raise ClusterError(f"points of {self.threads} threads need as many cores; no worker has more than {most}")
         return lines
 
     def may_wait(self, since: float) -> bool:
@@ -151,7 +163,8 @@ class Crew:
             return self._refuse(address, _without_bench(answer) or f"{type(answer).__name__}: {answer}")
         if why := answer.get("failed") or difference(self._proof, answer["proof"]):
             return self._refuse(address, why)
-        self.members[address] = Member(address, answer["classes"], answer["machine"])
+        cores = json.loads(answer["machine"])["cores_usable"]
+        self.members[address] = Member(address, answer["classes"], answer["machine"], cores)
         for device, kind in answer["classes"].items():
             self.kinds.setdefault(device, {}).setdefault(kind, answer["machine"])
         self.refused.pop(address, None)

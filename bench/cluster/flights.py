@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from bench.cluster.crew import Member
 from bench.point import Point
 
 DEATHS = 2
@@ -36,6 +37,7 @@ class Flight:
 
     def __post_init__(self) -> None:
         self.names = list(self.points)
+        self.sent = [one.point for one in self.points.values()]
 
     def began(self, places: Iterable[int]) -> None:
         """These are being measured."""
@@ -58,14 +60,18 @@ class Waiting:
     def __len__(self) -> int:
         return len(self.fresh) + len(self.suspects)
 
-    def take(self, devices: Iterable[str]) -> list[Charged] | None:
-        """The first unit that a worker with these devices can measure."""
+    def take(self, member: Member) -> list[Charged] | None:
+        """The first unit that a worker can measure: it has the device, and a core for each thread."""
         for units in (self.fresh, self.suspects):
             for place, unit in enumerate(units):
-                if unit[0].point.device in devices:
+                if member.can(unit[0].point):
                     del units[place]
                     return unit
         return None
+
+    def suits(self, member: Member) -> bool:
+        """Whether there is a unit that a worker can measure."""
+        return any(member.can(unit[0].point) for units in (self.fresh, self.suspects) for unit in units)
 
     def lost(self, flight: Flight, why: str) -> list[tuple[str, Charged]]:
         """Charge the points of a lost flight and put them in line again; returns those that are given up, by key."""

@@ -7,26 +7,21 @@ import re
 import shlex
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from bench.columns import OUTCOMES
+from bench.verbs._account import closing, left, opening
 from bench.verbs._progress import PointProgress
-from bench.verbs._units import seconds_in_words
 
 if TYPE_CHECKING:
-    from collections import Counter
-
     from bench.cluster.crew import Crew
     from bench.cluster.settings import Settings
-    from bench.forecast.budget import Budget
     from bench.point import Point
-    from bench.runner import Plan
-    from bench.store import Store
 
 
 def _outcomes(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...]:
@@ -155,10 +150,10 @@ def run(
 
             memory_bytes = int(memory_gib * 2**30) if memory_gib else None
             settings = Settings(timeout_s, memory_bytes, jobs, not no_predict, not no_time, *files)
-            crew = opened.enter_context(_crew(dask, settings, frozenset(point.device for point in every)))
+            crew = opened.enter_context(_crew(dask, settings, every))
         classes = crew.classes if crew is not None else runner.this_machine
         plan = runner.plan(points, skips, store, retry, classes)
-        click.echo(_opening(plan_of.title, plan, store), err=True)
+        click.echo(opening(plan_of.title, plan, store), err=True)
         started = time.monotonic()
         if len(plan) or plan.skips:
             seeds = {point.problem.seed for point in points}
@@ -185,22 +180,24 @@ def run(
             names = {name: {runner.key_of(p, where) for where in classes(p.device)} for name, p in plan.todo.items()}
         keys = plan.keys.union(*names.values())
         endings = [row for row in store.endings() if row["key"] in keys]
-        _closing(endings, store, time.monotonic() - started)
+        closing(endings, store, time.monotonic() - started)
         done = {row["key"] for row in endings}
-        if left := [point for name, point in plan.todo.items() if not names[name] & done]:
-            click.echo(_left(left, budget, timed=not no_time), err=True)
+        if missing := [point for name, point in plan.todo.items() if not names[name] & done]:
+            workers = len(crew.members) if crew is not None else 1
+            click.echo(left(missing, budget, not no_time, workers), err=True)
         if any(row["outcome"] in fail_on for row in endings):
             raise SystemExit(1)
 
 
 @contextmanager
-def _crew(address: str, settings: Settings, devices: frozenset[str]) -> Iterator[Crew]:
+def _crew(address: str, settings: Settings, points: Sequence[Point]) -> Iterator[Crew]:
     from bench.cluster.connect import connected
 
     with connected(address) as client:
         from bench.cluster.crew import Crew
 
-        crew = Crew(client, settings, devices)
+        devices, threads = frozenset(p.device for p in points), max((p.threads for p in points), default=1)
+        crew = Crew(client, settings, devices, threads)
         try:
             for line in crew.assemble():
                 click.echo(line, err=True)
@@ -209,44 +206,3 @@ def _crew(address: str, settings: Settings, devices: frozenset[str]) -> Iterator
             yield crew
         finally:
             crew.dismiss()
-
-
-def _opening(title: str, plan: Plan, store: Store) -> str:
-    there = f", {plan.present} are in {store.path} already" if plan.present else ""
-    return f"{title}\n{len(plan)} points to measure{there}"
-
-
-def _left(points: list[Point], budget: Budget | None, timed: bool) -> str:
-    """What was not measured, how long it may take at the pace of this run, and how to go on."""
-    from collections import Counter
-
-    from bench.forecast import nominal, order
-
-    if not timed:
-        return f"{len(points)} points are to be timed, or measured, by a run without --no-time"
-    counts = Counter(point.estimator for point in points).most_common()
-    named = ", ".join(f"{name} {count}" for name, count in counts[:6]) + (", …" if len(counts) > 6 else "")
-    pace = ""
-    if budget is not None:
-        seconds = budget.factor * sum(nominal.group_s(group) for group in order.groups(points))
-        pace = f", about {seconds_in_words(seconds)} at this pace"
-    return f"{len(points)} points are left ({named}){pace}; the same command goes on from here"
-
-
-def _closing(rows: list[dict[str, Any]], store: Store, spent_s: float) -> None:
-    from collections import Counter
-
-    outcomes: Counter[str] = Counter(row["outcome"] for row in rows)
-    words = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.most_common())
-    click.echo(f"{words or 'no points'} in {store.path} ({spent_s:.0f} s)", err=True)
-    shown = 0
-    for row in rows:
-        if row["outcome"] not in ("ok", "skipped"):
-            if shown == 10:
-                click.echo("  … and more: python -m bench export", err=True)
-                break
-            where = f"{row['estimator']} D={row['dim']} depth={row['depth']} order={row['order']}"
-            reason = " ".join(str(row["reason"]).split())[:160]
-            click.echo(f"  {row['outcome']}: {where}: {reason}", err=True)
-            shown += 1
-    click.echo(f"next: python -m reports build --store {store.path}", err=True)

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 import estimators
 from bench import key, machine, runner, sweep
 from bench.cluster import connect, parcel
+from bench.cluster.crew import Member
 from bench.cluster.flights import Charged, Flight, Waiting
 from bench.point import Point, ProblemSpec
 from bench.store import Store
@@ -120,6 +121,9 @@ def test_workers_killed_amid_points_cost_no_row(points, tmp_path):
     assert crashed.count("tcp://127.0.0.1:") == 2 and crashed.count("the worker is gone") == 2
 
 
+WORKER = Member("tcp://a:1", {"cpu": "one"}, "{}", cores=1)
+
+
 def flight(*names: str, deaths: int = 0) -> Flight:
     spec = ProblemSpec()
     points = {name: Charged(Point(name, "laplacian", spec), ["before"] * deaths) for name in names}
@@ -128,7 +132,7 @@ def flight(*names: str, deaths: int = 0) -> Flight:
 
 def in_line(waiting: Waiting) -> list[str]:
     found = []
-    while (unit := waiting.take({"cpu"})) is not None:
+    while (unit := waiting.take(WORKER)) is not None:
         found.append("".join(one.point.estimator for one in unit))
     return found
 
@@ -152,14 +156,19 @@ def test_a_second_death_is_given_up_and_so_is_a_unit_that_dies_twice_before_its_
     whole = flight("a", "b")
     assert waiting.lost(whole, "gone") == [] and len(waiting) == 1
     again = Flight(2, "tcp://b:1", whole.points, 0.0)
-    waiting.take({"cpu"})
+    waiting.take(WORKER)
     assert [name for name, _ in waiting.lost(again, "gone")] == ["a", "b"] and not waiting
 
 
-def test_units_go_to_workers_that_have_their_device():
-    gpu, cpu = (Charged(Point("a", "laplacian", ProblemSpec(), device=device)) for device in ("cuda", "cpu"))
-    waiting = Waiting(deque([[gpu], [cpu]]))
-    assert waiting.take({"cpu"}) == [cpu] and waiting.take({"cpu"}) is None and waiting.take({"cpu", "cuda"}) == [gpu]
+def test_units_go_to_workers_that_have_their_device_and_cores():
+    gpu, wide, cpu = (
+        Charged(Point("a", "laplacian", ProblemSpec(), device=device, threads=threads))
+        for device, threads in (("cuda", 1), ("cpu", 2), ("cpu", 1))
+    )
+    waiting = Waiting(deque([[gpu], [wide], [cpu]]))
+    assert waiting.take(WORKER) == [cpu] and waiting.take(WORKER) is None and not waiting.suits(WORKER)
+    both = Member("tcp://b:1", {"cpu": "one", "cuda": "one"}, "{}", cores=2)
+    assert waiting.suits(both) and waiting.take(both) == [gpu] and waiting.take(both) == [wide]
 
 
 def test_plugins_arrive_as_they_were_sent_or_not_at_all(tmp_path):
