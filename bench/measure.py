@@ -1,4 +1,4 @@
-"""Measuring one point alone: everything but its time. Knows processes and rows; knows no store and no sweep."""
+"""The machinery of measuring: processes, limits, plugins, references, predictions. Knows no store and no sweep."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 import os
 import sys
 import threading
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -18,7 +17,6 @@ import torch
 import bench
 import estimators
 from bench import cache, eviction, key, machine
-from bench.columns import NAMES
 from bench.meters.prediction import Prediction
 from bench.meters.rates import Rates
 from bench.point import Point, ProblemSpec
@@ -29,8 +27,6 @@ from bench.timing import Failed
 
 REFERENCE_TIMEOUT_S = 1800.0
 DEFAULT_TIMEOUT_S = 60.0
-PREDICTION_TOLERANCE = 0.1
-KEPT_BELOW_BYTES = 2**27
 PREDICTION_S = 3.0  # of the processor: tracing costs some 70 µs an operation, and loops over D have a hundred thousand
 PREDICTION_TIMEOUT_S = 30.0  # of the wall, for a step that waits or loops without an operation
 
@@ -56,38 +52,6 @@ class Limits:
         if not device.startswith("cuda"):  # CUDA maps more than it uses, which RLIMIT_DATA would count
             how = "by RLIMIT_DATA in each process and " + how
         return f"{self.timeout_s:g} s wall-clock, kept by the coordinator; {self.memory_bytes / 2**30:.3g} GiB, {how}"
-
-
-@dataclass(frozen=True)
-class Alone:
-    """What the solo pass found of a point.
-
-    Attributes:
-        point: the point.
-        row: everything but its time, or how it ended.
-        worker: the process that measured it, stopped until it is timed; None if it has ended.
-        light: whether it measured well, on the CPU, and held little memory: others of its problem will need no more.
-    """
-
-    point: Point
-    row: Row
-    worker: Worker | None = None
-    light: bool = False
-
-
-@dataclass(frozen=True)
-class Opened:
-    """A worker with a point open, stopped until it is asked to measure it; or how that failed.
-
-    Attributes:
-        worker: the process.
-        failure: why it has no point open, if it has none.
-        spent_s: what starting it and opening the point took.
-    """
-
-    worker: Worker
-    failure: Failed | Ended | None
-    spent_s: float
 
 
 class Bench:
@@ -165,7 +129,7 @@ class Bench:
         seen = replace(point, device=visibility.within(point.device))
         return {"point": seen.to_json(), "plugins": self.plugins, "problems": self.problem_files}
 
-    # The solo pass
+    # What takes a process of its own, and no point's turn
 
     def reference(
         self, spec: ProblemSpec, quantity: str, order: int, target: str, threads: int, sigma: float | None = None
@@ -191,79 +155,6 @@ class Bench:
             for line in worker.close().splitlines():
                 if line.startswith(cache.DAMAGED):
                     print(line, file=sys.stderr)
-
-    def solo(self, point: Point, reference_problem: str = "") -> Row:
-        """Everything about a point but its time; the row says how it ended."""
-        return self.alone(point, reference_problem).row
-
-    def opened(self, point: Point) -> Opened:
-        """A fresh worker with a point open, waiting: what can be done while another point is still being measured."""
-        started = time.monotonic()
-        worker, failure = self.worker(point.device), None
-        try:
-            self.open(worker, point)
-            worker.pause()
-        except (Failed, Ended) as why:
-            failure = why
-        return Opened(worker, failure, time.monotonic() - started)
-
-    def alone(
-        self,
-        point: Point,
-        reference_problem: str = "",
-        keep: bool = False,
-        no_noised_reference: str = "",
-        opened: Opened | None = None,
-    ) -> Alone:
-        """The solo pass: everything about a point but its time, in one process, within limits.
-
-        Args:
-            point: what to measure.
-            reference_problem: why there is no reference to compare with, if there is none.
-            keep: let a worker that measured well stay, stopped, so that the point can be timed in it. One on a GPU, one
-                that holds much memory, or one with children, which may be out of reach, ends all the same.
-            no_noised_reference: why a denoising objective is not held against one at noised rows too, if it is not.
-            opened: the point, `opened` beforehand.
-        """
-        opened = opened or self.opened(point)
-        worker, started = opened.worker, time.monotonic() - opened.spent_s
-        row: Row = {**self.identity(point), "extra": {"limits": self.limits.describe(point.device)}}
-        parts: Row = {}
-        try:
-            if opened.failure is not None:
-                raise opened.failure
-            worker.resume()
-            asked = {"reference": not reference_problem, "no_noised_reference": no_noised_reference}
-            request = {"do": "solo", **asked}
-            ending = worker.ask(request, self.limits.timeout_s, parts.update)
-            outcome, reason = ending["outcome"], ending["reason"]
-        except (Failed, Ended) as failure:
-            outcome, reason = failure.outcome, failure.reason
-        light = outcome == "ok" and not point.device.startswith("cuda") and worker.is_light(KEPT_BELOW_BYTES)
-        stays = keep and light
-        if stays:
-            worker.pause()
-            row["output"] = worker.printed()
-        else:
-            row["output"] = worker.close()
-        for name in [name for name in parts if name not in NAMES]:
-            row["extra"][name] = parts.pop(name)
-        row |= parts
-        if outcome == "ok" and reference_problem:
-            reason = f"no reference: {reference_problem}"
-        if self.predict and outcome in ("ok", "nonfinite", "out_of_memory", "timeout"):
-            prediction, why = self.prediction(point)
-            if prediction is not None:
-                row["extra"]["step_work"] = {
-                    name: getattr(prediction, name) for name in ("flops", "moved_bytes", "operations")
-                }
-                why = disagreement(prediction.peak_bytes, row.get("peak_step_bytes"))
-            if prediction is not None and not why:
-                row["predicted_peak_bytes"] = prediction.peak_bytes
-            else:
-                row["extra"]["no_prediction"] = why
-        row |= {"outcome": outcome, "reason": reason, "duration_s": time.monotonic() - started}
-        return Alone(point, row, worker if stays else None, light)
 
     def prediction(self, point: Point) -> tuple[Prediction | None, str]:
         """The step on fake tensors, on the CPU whatever the point's device; or why there is no prediction.
@@ -319,16 +210,6 @@ class Bench:
             return None
         finally:
             worker.close()
-
-
-def disagreement(predicted_bytes: int, measured_bytes: int | None) -> str:
-    """Why a prediction is withdrawn, or nothing: torch takes other paths for some code when operations are traced."""
-    if not measured_bytes or abs(predicted_bytes / measured_bytes - 1) <= PREDICTION_TOLERANCE:
-        return ""
-    return (
-        f"withdrawn: {predicted_bytes} bytes on fake tensors, {measured_bytes} measured; "
-        "torch takes another path here when operations are traced, as in nested forward mode"
-    )
 
 
 def check_origins(origins: dict[str, Any]) -> None:

@@ -19,9 +19,10 @@ from typing import Protocol, TypeVar
 from bench import key, machine, problems
 from bench.forecast import nominal, order
 from bench.forecast.budget import Budget
-from bench.measure import Alone, Bench, Row
+from bench.measure import Bench, Row
 from bench.point import Point, ProblemSpec
 from bench.process.workers import dismiss
+from bench.solo import Alone, opened, solo
 from bench.store import Store
 from bench.timing import Entry
 from bench.window import POINTS_IN_A_WINDOW, opened_anchor, time_window
@@ -246,13 +247,13 @@ class _Run:
         gate, places = threading.Semaphore(side_by_side), threading.Semaphore(KEPT_WORKERS)
         ready: list[Alone] = []
 
-        def solo(point: Point) -> Alone:
-            opened = self.bench.opened(point) if point.problem in self.light else None  # while others are measured
+        def measure(point: Point) -> Alone:
+            beforehand = opened(self.bench, point) if point.problem in self.light else None  # while others are measured
             with gate:
                 self.watcher.on_begin([point])
                 exact, noised = (no_reference.get(wanted, "") for wanted in _wanted(point))
                 keep = self.timed and places.acquire(blocking=False)
-                alone = self.bench.alone(point, exact, keep, noised, opened)
+                alone = solo(self.bench, point, exact, keep, noised, beforehand)
             if alone.light:
                 self.light.add(point.problem)
             return alone
@@ -267,7 +268,7 @@ class _Run:
 
         done = self.plan.solo_done
         ready += [Alone(point, done[name]) for point in points if (name := key_of(point)) in done]
-        waiting = [self.executor.submit(solo, point) for point in points if key_of(point) not in done]
+        waiting = [self.executor.submit(measure, point) for point in points if key_of(point) not in done]
         crowded: list[Point] = []
         for future in as_completed(waiting):
             alone = future.result()
@@ -276,7 +277,7 @@ class _Run:
             else:
                 settle(alone)
         for point in crowded:
-            settle(solo(point))
+            settle(measure(point))
         return sorted(ready, key=lambda alone: points.index(alone.point)) if self.timed else []
 
     def _references(self, points: list[Point]) -> dict[Wanted, str]:

@@ -9,12 +9,13 @@ from dataclasses import replace
 from statistics import median
 from typing import Any
 
-from bench.measure import Alone, Bench, Row, timing_cpus
+from bench.measure import Bench, Row, timing_cpus
 from bench.meters import anchor
 from bench.meters.device_watch import DeviceWatch
 from bench.meters.rates import Rates
 from bench.point import Point
 from bench.process.workers import Ended, dismiss
+from bench.solo import Alone
 from bench.statistics.bootstrap import median_interval
 from bench.statistics.quality import quality
 from bench.timing import LIVE_WORKERS, Entry, Failed, interleave, median_ratio

@@ -24,6 +24,7 @@ from bench.measure import Bench, Limits
 from bench.point import Point
 from bench.process import visibility
 from bench.process.workers import ROOT, Ended, ForkServer, Launcher, Spawner, StartError, Worker
+from bench.solo import solo
 from bench.timing import LIVE_WORKERS, Failed
 
 PAIRS_IN_A_WINDOW = LIVE_WORKERS // 2
@@ -181,7 +182,7 @@ def _solo(point: Point, old: CommitBench, new: CommitBench, scratch: Path) -> tu
     """Memory and gradient; and whether there is something to be timed."""
     problems.prepare(point.problem)
     no_reference = new.reference(point.problem, point.quantity, point.order, point.target, point.threads)
-    rows = [side.solo(point, "not compared here") for side in (old, new)]
+    rows = [solo(side, point, "not compared here").row for side in (old, new)]
     for side, row in zip(("old", "new"), rows, strict=True):
         if row["outcome"] != "ok":
             return failed(_label(point), point.estimator, side == "old", f"{side}: {_why(row)}"), False

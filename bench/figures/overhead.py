@@ -18,6 +18,7 @@ import click
 from bench import problems, references, runner
 from bench.measure import Bench, Limits
 from bench.point import Point, ProblemSpec
+from bench.solo import solo
 from bench.store import Store
 
 SPEC = ProblemSpec(dim=16, depth=1, width=16, batch=16)
@@ -44,7 +45,7 @@ def main(count: int, jobs: int) -> None:
     with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "overhead.sqlite") as store:
         started = time.perf_counter()
         with Bench(Limits.of_this_machine(), predict=False) as bench:
-            bench.solo(replace(points[0], draws=16))
+            solo(bench, replace(points[0], draws=16))
             bench.rates(points[0])
             ready_s = time.perf_counter() - started
             started = time.perf_counter()

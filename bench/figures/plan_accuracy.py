@@ -29,6 +29,7 @@ from bench.measure import Bench, Limits
 from bench.meters.prediction import Prediction
 from bench.point import Point
 from bench.recommend.holdout import share
+from bench.solo import solo
 from bench.store import Store
 from bench.sweep import load
 
@@ -120,7 +121,7 @@ def told(what: str, found: Sequence[Guess], within: float) -> str:
 def peaks(points: Sequence[Point], bench: Bench, jobs: int) -> list[Measured]:
     """The points that end ok with the peak of their step, measured without times and gradients."""
     with ThreadPoolExecutor(jobs) as executor:
-        rows = executor.map(lambda point: bench.solo(point, "not asked for"), points)
+        rows = executor.map(lambda point: solo(bench, point, "not asked for").row, points)
         return [(point, row) for point, row in zip(points, rows, strict=True) if row["outcome"] == "ok"]
 
 

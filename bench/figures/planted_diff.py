@@ -25,6 +25,7 @@ from bench.comparison import ROUNDS, side_by_side
 from bench.diff.change import NEUTRAL, WORDS
 from bench.measure import Bench, Limits
 from bench.process.workers import ROOT
+from bench.solo import solo
 from bench.sweep import load
 
 FOLLOWED = "ssm,hutchinson,taylor_ssm,taylor"  # the last has no plant; two windows of two pairs
@@ -140,7 +141,7 @@ def _sizes(sweep: str) -> tuple[float, int]:
         problems.prepare(points[name].problem)
     with Bench(Limits.of_this_machine(), predict=False) as bench:
         (timed,) = side_by_side(bench, [points["ssm"]])
-        weighed = bench.solo(points["hutchinson"], "not compared here")
+        weighed = solo(bench, points["hutchinson"], "not compared here").row
     if timed.median_s is None or not weighed.get("peak_step_bytes"):
         raise click.ClickException(f"there is nothing to plant in: {timed.failure or weighed.get('reason')}")
     return timed.median_s, int(weighed["peak_step_bytes"])

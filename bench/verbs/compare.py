@@ -123,13 +123,15 @@ def _options(given: str, text: str) -> dict[str, Any]:
 
 def _solo(bench: Any, points: list[Point]) -> list[Row | None]:
     """Memory and accuracy of each point, alone."""
+    from bench.solo import solo
+
     rows: list[Row | None] = []
     missing: dict[tuple[str, int, str], str] = {}
     for point in points:
         which = (point.quantity, point.order, point.target)
         if which not in missing:
             missing[which] = bench.reference(point.problem, *which, point.threads)
-        rows.append(bench.solo(point, missing[which]))
+        rows.append(solo(bench, point, missing[which]).row)
     return rows
 
 

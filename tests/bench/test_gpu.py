@@ -144,8 +144,9 @@ def test_cuda_blocks_are_rounded_up_in_predictions():
 def test_a_point_on_a_real_device():
     import estimators
     from bench import problems
-    from bench.measure import Alone, Bench
+    from bench.measure import Bench
     from bench.point import Point, ProblemSpec
+    from bench.solo import Alone, solo
     from bench.window import opened_anchor, time_window
 
     spec = ProblemSpec(dim=16, depth=2, width=32, batch=16)
@@ -154,7 +155,7 @@ def test_a_point_on_a_real_device():
     point = Point("ssm", "score_matching", spec, 2, dict(estimator.options), device="cuda", draws=16, target="sm")
     with Bench() as bench:
         assert bench.reference(spec, "score_matching", 2, "sm", 1) == ""
-        row = bench.solo(point)
+        row = solo(bench, point).row
         assert row["outcome"] == "ok", row["reason"]
         (row,) = time_window(bench, [Alone(point, row)], opened_anchor(bench, point))
     assert row["outcome"] == "ok", row["reason"]

@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 
 import bench.window
-from bench.measure import Alone, Bench
+from bench.measure import Bench
 from bench.meters.device import Gpu
 from bench.meters.device_watch import DeviceWatch
 from bench.point import Point, ProblemSpec
 from bench.process import visibility
 from bench.process.workers import Spawner
+from bench.solo import Alone
 from bench.timing import Entry
 from tests.bench.fake_nvml import Card, FakeNvml, process
 

@@ -132,7 +132,7 @@ def test_predicted_peak_agrees_with_the_measured_one_or_there_is_a_reason_why_no
 
 
 def test_a_prediction_that_is_off_is_withdrawn_with_the_reason():
-    from bench.measure import disagreement
+    from bench.solo import disagreement
 
     assert disagreement(109, 100) == ""
     assert disagreement(109, None) == ""

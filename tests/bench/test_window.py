@@ -11,9 +11,11 @@ import pytest
 import torch
 
 import estimators
-from bench import measure, problems, rehearsal, runner, window
+from bench import problems, rehearsal, runner, window
+from bench import solo as solo_pass
 from bench.measure import Bench, Limits
 from bench.point import Point, ProblemSpec
+from bench.solo import solo
 from bench.store import Store
 from bench.timing import interleave
 from bench.window import opened_anchor, time_window
@@ -42,7 +44,7 @@ def _wait_for(condition, within_s=10.0):
 
 
 def test_a_kept_worker_is_stopped_then_timed_then_gone(bench):
-    kept = [bench.alone(_point(name), keep=True) for name in ("ssm", "fd_ssm")]
+    kept = [solo(bench, _point(name), keep=True) for name in ("ssm", "fd_ssm")]
     processes = [psutil.Process(alone.worker.pid) for alone in kept]
     assert all(_wait_for(lambda p=p: p.status() == psutil.STATUS_STOPPED) for p in processes)
     base = opened_anchor(bench, kept[0].point)
@@ -51,7 +53,7 @@ def test_a_kept_worker_is_stopped_then_timed_then_gone(bench):
     assert all(row["time_step_s"] > 0 and row["time_ratio"] > 0 and row["peak_step_bytes"] > 0 for row in rows)
     assert rows[0]["round_group"] == rows[1]["round_group"]
     assert base.failure is None
-    again = time_window(bench, [bench.alone(_point("ssm"), keep=True)], base)  # one anchor serves many windows
+    again = time_window(bench, [solo(bench, _point("ssm"), keep=True)], base)  # one anchor serves many windows
     assert again[0]["time_ratio"] > 0
     assert again[0]["round_group"] != rows[0]["round_group"]
     base.worker.close()
@@ -59,7 +61,7 @@ def test_a_kept_worker_is_stopped_then_timed_then_gone(bench):
 
 
 def test_a_worker_that_dies_while_it_waits_costs_no_row(bench):
-    dead, alive = (bench.alone(_point(name), keep=True) for name in ("ssm", "fd_ssm"))
+    dead, alive = (solo(bench, _point(name), keep=True) for name in ("ssm", "fd_ssm"))
     os.kill(dead.worker.pid, signal.SIGKILL)
     assert _wait_for(dead.worker.has_ended)
     base = opened_anchor(bench, alive.point)
@@ -69,9 +71,9 @@ def test_a_worker_that_dies_while_it_waits_costs_no_row(bench):
 
 
 def test_a_worker_that_needed_much_memory_does_not_stay(bench, monkeypatch):
-    assert bench.alone(_point("ssm")).worker is None
-    monkeypatch.setattr(measure, "KEPT_BELOW_BYTES", 1)
-    assert bench.alone(_point("ssm"), keep=True).worker is None
+    assert solo(bench, _point("ssm")).worker is None
+    monkeypatch.setattr(solo_pass, "KEPT_BELOW_BYTES", 1)
+    assert solo(bench, _point("ssm"), keep=True).worker is None
 
 
 def test_a_spare_that_died_is_replaced(bench):
@@ -82,7 +84,7 @@ def test_a_spare_that_died_is_replaced(bench):
     worker.close()
     spare.kill()
     assert _wait_for(lambda: not spare.is_running())  # reaped: a zombie's other threads may still hold its descriptors
-    row = bench.solo(_point("ssm"))
+    row = solo(bench, _point("ssm")).row
     assert row["outcome"] == "ok", row["reason"]
 
 
@@ -122,37 +124,37 @@ def test_windows_of_a_problem_have_one_anchor_and_at_most_three_points(bench, mo
         assert row["extra"]["quality"] in ("stable", "noisy")
 
 
-class _Recording(Bench):
-    """A bench that writes down when a point is opened, and when it is measured."""
+def _recorded(monkeypatch, log):
+    """Have the runner write down when a point is opened, and when it is measured."""
 
-    def __init__(self):
-        super().__init__(Limits.of_this_machine(), predict=False)
-        self.log = []
-
-    def opened(self, point):
-        found = super().opened(point)
-        self.log.append(("opened", point.estimator))
+    def watched_opened(bench, point):
+        found = solo_pass.opened(bench, point)
+        log.append(("opened", point.estimator))
         return found
 
-    def alone(self, point, *rest):
-        self.log.append(("begun", point.estimator))
-        found = super().alone(point, *rest)
+    def watched_solo(bench, point, *rest):
+        log.append(("begun", point.estimator))
+        found = solo(bench, point, *rest)
         time.sleep(0.3)  # for the next to be opened in
-        self.log.append(("done", point.estimator))
+        log.append(("done", point.estimator))
         return found
+
+    monkeypatch.setattr(runner, "opened", watched_opened)
+    monkeypatch.setattr(runner, "solo", watched_solo)
 
 
 @pytest.mark.parametrize("light", [True, False])
-def test_the_next_point_is_opened_while_one_is_measured_unless_it_may_need_much(light, monkeypatch, tmp_path):
+def test_the_next_point_is_opened_while_one_is_measured_unless_it_may_need_much(bench, light, monkeypatch, tmp_path):
+    log = []
+    _recorded(monkeypatch, log)
     if not light:
-        monkeypatch.setattr(measure, "KEPT_BELOW_BYTES", 1)
-    problems.prepare(SPEC)
+        monkeypatch.setattr(solo_pass, "KEPT_BELOW_BYTES", 1)
     names = ["ssm", "fd_ssm", "dsm", "taylor_ssm"]
-    with Store(tmp_path / "bench.sqlite") as store, _Recording() as bench:
+    with Store(tmp_path / "bench.sqlite") as store:
         runner.run(runner.plan([_point(name) for name in names], (), store), store, bench, timed=False)
         assert [row["outcome"] for row in store.unfinished()] == ["ok"] * 4
-    whole = [event for event in bench.log if event[0] != "opened"]
+    whole = [event for event in log if event[0] != "opened"]
     order = [name for what, name in whole if what == "begun"]
     assert whole == [event for name in order for event in (("begun", name), ("done", name))]  # one job: one at a time
-    ahead = [bench.log.index(("opened", name)) < bench.log.index(("begun", name)) for name in order]
+    ahead = [("opened", name) in log[: log.index(("begun", name))] for name in order]
     assert ahead == ([False, False, True, True] if light else [False] * 4)  # the second waits to see what one needs
