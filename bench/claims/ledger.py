@@ -129,7 +129,7 @@ def entries_of_store(asked: Sequence[Claim], store: Store) -> list[Entry]:
 
 
 def entries_of_rows(asked: Sequence[Claim], rows: Iterable[Row], runs: Iterable[Run] = ()) -> list[Entry]:
-    """The ledger from rows of anywhere: each claim's from the machine that has most of its points and runs.
+    """The ledger from rows of anywhere: each claim's from the kind of machine that has most of its points and runs.
 
     Args:
         asked: claims.
@@ -138,9 +138,11 @@ def entries_of_rows(asked: Sequence[Claim], rows: Iterable[Row], runs: Iterable[
     """
     by_machine: dict[str, tuple[dict[tuple[Any, ...], Row], dict[tuple[Any, ...], Run]]] = {}
     for row in rows:
-        by_machine.setdefault(str(row.get("machine")), ({}, {}))[0][_identity(row)] = row
+        there = by_machine.setdefault(_kind_of_machine(row), ({}, {}))[0]
+        there[_identity(row)] = max(there.get(_identity(row), row), row, key=_started)
     for run in runs:
-        by_machine.setdefault(str(run.row.get("machine")), ({}, {}))[1][_of_run(run.row)] = run
+        made = by_machine.setdefault(_kind_of_machine(run.row), ({}, {}))[1]
+        made[_of_run(run.row)] = max(made.get(_of_run(run.row), run), run, key=lambda each: _started(each.row))
     entries = []
     for claim in asked:
         points = {point.to_json(): _identity(point.identity()) for point in claim.points()}
@@ -152,6 +154,23 @@ def entries_of_rows(asked: Sequence[Claim], rows: Iterable[Row], runs: Iterable[
 
 def _held(wanted: Mapping[str, tuple[Any, ...]], there: Mapping[tuple[Any, ...], Any]) -> dict[str, Any]:
     return {line: there[at] for line, at in wanted.items() if at in there}
+
+
+def _kind_of_machine(row: Row) -> str:
+    """Processor, cores and GPUs, as in a row's key; a machine that is told otherwise is a kind of its own.
+
+    What else a fingerprint holds, such as the cores that a run could use or the kernel, makes no other machine.
+    """
+    told = str(row.get("machine"))
+    try:
+        facts = json.loads(told)
+        return json.dumps([facts["cpu"], facts["cores_logical"], facts.get("gpus", [])])
+    except (ValueError, TypeError, KeyError):
+        return told
+
+
+def _started(row: Row) -> str:
+    return str(row.get("started_at") or "")
 
 
 def _of_run(row: Row) -> tuple[Any, ...]:

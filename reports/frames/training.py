@@ -186,7 +186,7 @@ def table(frame: pd.DataFrame) -> Iterator[Line]:
                 label=str(label),
                 estimator=str(estimator),
                 runs=len(runs),
-                outcomes=words + (f", of which {rose} ended above the start" if rose else ""),
+                outcomes=words + (f", {rose} above the start" if rose else ""),
                 final=(float(np.median(finals)), min(finals), max(finals)),
                 noise=_median([float(run["grad_std"]) for run in well]),
                 scores=tuple(  # type: ignore[arg-type]

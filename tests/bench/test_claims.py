@@ -28,6 +28,7 @@ from bench.claims import (
 from bench.claims.claim import untestable, verdict
 from bench.claims.ledger import SUBJECTS
 from bench.claims.points import point
+from bench.diff.medians import ratio_interval as ratio_of_medians
 from bench.point import Point
 from bench.sweep import vocabulary
 
@@ -109,6 +110,8 @@ def test_times_are_compared_round_by_round_or_through_the_anchor():
     noisy = rows((A, there | {"time_samples": list(8 * drift * (1 + 0.1 * np.sin(np.arange(15))))}), (B, {}))
     spread = noisy.time_ratio(A, B)
     assert spread.low < spread.number < spread.high
+    above, below = 8 * (1 + 0.1 * np.sin(np.arange(15))) / 2, np.ones(15)  # over their anchors
+    assert (spread.low, spread.high) == pytest.approx(ratio_of_medians(below, above, 0.025))
     with pytest.raises(NotMeasured, match="no rounds to compare"):
         rows((A, there | {"extra": {}}), (B, {})).time_ratio(A, B)
 
@@ -192,11 +195,23 @@ def test_rows_of_several_machines_are_never_mixed():
     there = [row(at, machine="there", grad_bias=0.3, grad_bias_low=0.3, grad_bias_high=0.3) for at in claim.points()]
     assert entries_of_rows([claim], [*here, row(first), *there[:2]])[0].verdict.number == pytest.approx(1.0)
     assert entries_of_rows([claim], [*here, *there])[0].verdict.number == pytest.approx(30.0)
+    fingerprint = {"cpu": "A chip", "cores_logical": 2, "gpus": [], "cores_usable": 1}
+    pinned, free, more = (json.dumps(fingerprint | other) for other in ({}, {"cores_usable": 2}, {"cores_logical": 4}))
+    newer = row(first, machine=free, started_at="2026-01-02", grad_bias=0.02)
+    older = row(first, machine=pinned, started_at="2026-01-01", grad_bias=0.5)
+    rest = [row(at, machine=pinned) for at in others]
+    verdicts = [entries_of_rows([claim], given)[0].verdict for given in ([older, newer, *rest], [newer, *rest, older])]
+    assert verdicts[0] == verdicts[1] == entries_of_rows([claim], [newer, *rest])[0].verdict
+    assert verdicts[0].sentence != entries_of_rows([claim], [older, *rest])[0].verdict.sentence
+    elsewhere = [*rest, row(first, machine=more)]
+    assert entries_of_rows([claim], elsewhere)[0].verdict.word == "not measured yet"  # four cores are another machine
     as_frames_hold_them = [{**r, "dim": float(r["dim"]), "order": float(r["order"])} for r in there]
     assert entries_of_rows([claim], as_frames_hold_them)[0].verdict.number == pytest.approx(30.0)
 
 
 def test_points_that_claims_share_are_measured_once():
+    """Nor with other draws: a report holds one row of what is alike but for them."""
+    assert len({ledger._identity(at.identity()) for at in points_of(MEASURED)}) == len(points_of(MEASURED))
     lines = [at.to_json() for at in points_of(MEASURED)]
     assert len(set(lines)) == len(lines) == len({at.to_json() for claim in MEASURED for at in claim.points()})
 

@@ -6,6 +6,7 @@ from bench.claims.claim import Claim, Finding, Verdict, verdict
 from bench.claims.papers import SALIENCY
 from bench.claims.points import point
 from bench.claims.rows import Rows
+from bench.claims.score_matching import variance_reduction
 from bench.point import Point
 
 WORSE = 2.0
@@ -18,7 +19,7 @@ def at(estimator: str, **options: Any) -> Point:
 
 PUBLISHED = at("taylor_trace_sm", sigma=0.01, form="one_sided")
 ANTITHETIC = at("taylor_trace_sm", sigma=0.01, form="antithetic")
-SLICED = at("ssm_vr")
+SLICED = variance_reduction.at("ssm_vr", "init", "rademacher")
 
 
 def points() -> list[Point]:
