@@ -1,29 +1,27 @@
 """Seconds on a nominal machine, from the point alone: declared passes, sizes, and three rates that are written here.
 
-Nothing is looked at but the sweep: no store, no clock, no model. So all jobs of a sharded sweep agree on it, and a
+Nothing is looked at but the sweep: no store, no clock, no tensor. So all jobs of a sharded sweep agree on it, and a
 hundred thousand points take a second or two. It is meant for comparing points, for balance and for order, not for the
 clock: a run scales it by what its own points took.
 """
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable
 
 import estimators
-from bench import problems, timing
-from bench.point import Point, ProblemSpec
-from estimators.cost import with_symbols
+from bench import timing
+from bench.forecast.work import Work, passes_over, step_work
+from bench.point import Point
 
 FLOPS_PER_S = 3e10
-PASS_S = 4e-6
-"""For each layer of a pass, whatever its size: launching its operations."""
+OPERATION_S = 2e-6
+"""For each operation of a pass, whatever its size: launching it."""
 STEP_S = 5e-5
 POINT_S = 0.15
 """Starting its processes, asking them, and tracing the step."""
 SOLO_STEPS = 12
 """First call, memory, FLOPs and rounding."""
-UNDECLARED_PASSES = 12.0
 REFERENCE_PASSES = 12.0
 """Of an exact parameter gradient in float64, for each coordinate of the input."""
 _BYTES = {"float64": 8, "float32": 4, "bfloat16": 2}
@@ -31,10 +29,7 @@ _BYTES = {"float64": 8, "float32": 4, "bfloat16": 2}
 
 def step_s(point: Point) -> float:
     """One step: value and parameter gradient."""
-    passes = _passes(point)
-    layers = _layers(point.problem)
-    flops = passes * 2 * point.problem.batch * _weights(point.problem) * _BYTES.get(point.dtype, 4) / 4
-    return STEP_S + passes * layers * PASS_S + flops / FLOPS_PER_S
+    return STEP_S + _seconds(step_work(point), point.dtype)
 
 
 def point_s(point: Point) -> float:
@@ -75,32 +70,9 @@ def window_s(points: Iterable[Point]) -> float:
 
 
 def _reference_s(point: Point) -> float:
-    spec = point.problem
-    evaluations = REFERENCE_PASSES * max(1, point.order / 2) * (1 if point.quantity == "directional" else spec.dim)
-    flops = evaluations * 2 * spec.batch * _weights(spec) * _BYTES["float64"] / 4
-    return evaluations * _layers(spec) * PASS_S + flops / FLOPS_PER_S
+    evaluations = max(1, point.order / 2) * (1 if point.quantity == "directional" else point.problem.dim)
+    return _seconds(passes_over(point, REFERENCE_PASSES * evaluations), "float64")
 
 
-@functools.lru_cache(maxsize=4096)
-def _evaluations(model: str) -> int:
-    """Passes of one score: through a log-density two."""
-    return 2 if "function" in problems.needs(model) else 1
-
-
-def _passes(point: Point) -> float:
-    cost = estimators.get(point.estimator).cost
-    if cost is None:
-        return UNDECLARED_PASSES
-    spec = point.problem
-    sizes = {"D": spec.dim, "L": spec.depth, "W": spec.width, "T": point.order, "s": _evaluations(spec.model)}
-    return cost.step_passes.at(**sizes, **with_symbols(point.options))
-
-
-def _layers(spec: ProblemSpec) -> int:
-    return spec.depth if "depth" in problems.MODELS[spec.model].reads else 1
-
-
-def _weights(spec: ProblemSpec) -> float:
-    """Of a dense network of this width and depth; a model without a width has layers of D."""
-    width = spec.width if "width" in problems.MODELS[spec.model].reads else spec.dim
-    return spec.dim * width + (_layers(spec) - 1) * width**2
+def _seconds(work: Work, dtype: str) -> float:
+    return work.operations * OPERATION_S + work.flops * _BYTES.get(dtype, 4) / 4 / FLOPS_PER_S
