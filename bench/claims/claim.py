@@ -43,12 +43,17 @@ class Figure:
             )
 
     def __str__(self) -> str:
-        """``1.58 times (1.55 to 1.61)``; a bias that is not told from zero stands below its upper end."""
+        """``1.58 times (1.55 to 1.61)``; a bias that is not told from zero stands below its upper end.
+
+        Three digits, or as many as tell the interval's ends apart.
+        """
         unit = f"{NO_BREAK}{self.unit}" if self.unit else ""
         if self.low == 0 < self.high:
             return f"below {self.high:.3g}{unit}"
-        interval = f" ({self.low:.3g} to {self.high:.3g})" if self.low < self.high else ""
-        return f"{self.number:.3g}{unit}{interval}"
+        if self.low == self.high:
+            return f"{self.number:.3g}{unit}"
+        digits = next((n for n in range(3, 6) if f"{self.low:.{n}g}" != f"{self.high:.{n}g}"), 6)
+        return f"{self.number:.{digits}g}{unit} ({self.low:.{digits}g} to {self.high:.{digits}g})"
 
 
 @dataclass(frozen=True)

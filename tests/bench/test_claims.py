@@ -79,6 +79,8 @@ def test_what_cannot_be_tested_has_a_number_and_no_other_word():
 def test_figures_are_told_with_their_intervals_and_limits():
     assert str(Figure(1.583, 1.55, 1.61, "times")) == "1.58\u00a0times (1.55 to 1.61)"
     assert str(Figure(3.0, 3.0, 3.0, "times")) == "3\u00a0times"
+    assert str(Figure(1.99943, 1.99691, 2.00194, "")) == "1.999 (1.997 to 2.002)"
+    assert str(Figure(1.00001, 1.0, 1.00002, "")) == "1.00001 (1 to 1.00002)"
     assert str(Figure(0.4, 0.0, 0.9, "%")) == "below 0.9\u00a0%"
 
 

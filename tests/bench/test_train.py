@@ -62,6 +62,7 @@ def test_every_estimator_begins_at_the_same_parameters_and_sees_the_same_batches
     assert not torch.equal(rows.batch_of(EXACT, 0), rows.batch_of(other, 0))
     train_rows, held_out = rows.split(EXACT)
     assert not (torch.cdist(train_rows, held_out) == 0).any()
+    assert not (torch.cdist(rows.score_points(EXACT), torch.cat([train_rows, held_out])) == 0).any()
 
 
 def test_a_step_is_the_optimisers_on_the_exact_gradient():
@@ -152,6 +153,32 @@ def test_noise_of_a_draw_and_of_a_batch():
         gradients.append(exact.subject.flat_gradient(replace(exact.subject, problem=one).step(None)[1]))
     by_rows = (torch.stack(gradients).var(0).sum() / 16).sqrt() / seen["grad_norm"]
     assert seen["minibatch_std"] == pytest.approx(float(by_rows), rel=0.4)
+    by_groups = torch.stack(gradients).reshape(8, 2, -1).mean(1).var(0).sum() / 8  # of eight groups of two rows
+    assert seen["minibatch_std"] == pytest.approx(float(by_groups.sqrt()) / seen["grad_norm"], rel=1e-4)
+
+
+def test_quantiles_of_the_score_are_those_of_their_names():
+    many = Trainer(replace(EXACT, score_points=1000))
+    seen, x = many.evaluation.at(many.subject, 0), rows.score_points(many.training)
+    errors = torch.linalg.vector_norm(evaluation.score_of(many.evaluation.exact_model, x) + x, dim=-1).sort().values
+    assert [seen["score_median"], seen["score_q90"]] == pytest.approx(
+        [float(errors[499]), float(errors[899])], rel=1e-12
+    )
+    assert "score_q99" not in seen
+
+
+def test_evaluations_are_where_they_belong_and_every_step_ends_in_the_constraint():
+    problems.prepare(SPEC)
+    trainer, calls = Trainer(replace(EXACT, steps=10)), []
+    trainer.problem.model.project = lambda: calls.append(trainer.steps)  # models with a constraint have one
+    facts = trainer.facts()
+    steps = []
+    for _ in range(5):
+        trainer.advance()
+        steps.append(trainer.steps)
+    assert steps == [0, 2, 5, 8, 10] and calls == list(range(10))  # to the nearest step, halves to even
+    seen = trainer.look(facts["flops_evaluation"], facts["flops_step"])
+    assert seen["evaluations"] == 10 * facts["flops_step"] / facts["flops_evaluation"] > 20
 
 
 @pytest.mark.parametrize("name", ["Adam", "SGD", "NAdam", "Rprop"])
@@ -187,9 +214,12 @@ def test_killed_in_the_middle_and_resumed_in_the_store_with_nothing_made_twice(t
                 runner.run(runner.plan([SLICED], store), store, bench, "t", kill)
             key = runner.key_of(SLICED)
             assert store.training_run(key)["finished"] is False and store.training_state(key)[0] == 2
+            store.put_training({**store.training_run(key), "duration_s": 1000.0})
             went_on: list[int] = []
             runner.run(runner.plan([SLICED], store), store, bench, "t", lambda training, place: went_on.append(place))
-            assert went_on == [3, 4]
+            assert (
+                went_on == [3, 4] and store.training_run(key)["duration_s"] > 1000
+            )  # those before it was killed count
             again = list(store.training_points(key))
             assert runner.plan([SLICED], store).todo == {} and runner.plan([SLICED], store, ("ok",)).todo
             np.load(io.BytesIO(store.training_state(f"{key}#1")[1]), allow_pickle=False)
@@ -206,7 +236,7 @@ def test_nan_is_an_outcome_with_its_step(tmp_path):
 
 def test_a_run_that_ends_above_its_start_says_so(tmp_path):
     with Store(tmp_path / "t.sqlite") as store:
-        for key, end in (("a", 1.2), ("b", 1.4)):
+        for key, end in (("a", 1.28), ("b", 1.4)):
             store.put_training({"key": key}, {"place": 0, "objective": 1.0, "objective_error": 0.1})
             store.put_training({"key": key}, {"place": 1, "objective": end, "objective_error": 0.1})
         assert runner._diverged(store, "a") == "" and "rose from 1 to 1.4" in runner._diverged(store, "b")
@@ -221,6 +251,8 @@ def test_keys_tell_runs_apart_and_contests_join_them():
     changed = ({"steps": 13}, {"optimiser": "SGD"}, {"optimiser_options": {"lr": 0.5}}, {"rows": 65}, {"marks": 5})
     keys = {replace(EXACT, **change).key("p") for change in changed} | {EXACT.key("p"), EXACT.key("q")}
     assert len(keys) == len(changed) + 2
+    figures = {replace(EXACT, **change).problem for change in changed} | {EXACT.problem}
+    assert len(figures) == len(changed) + 1  # runs that differ in any of these are not drawn as one curve
 
 
 @pytest.mark.parametrize("data", sorted(LOG_DENSITIES))
