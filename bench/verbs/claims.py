@@ -72,6 +72,10 @@ def claims(
             _measure(asked, store, jobs)
         entries = entries_of_store(asked, store)
         how = _how(store, note)
+    if readme is not None and stored and (missing := sum(e.verdict.word == "not measured yet" for e in entries)):
+        raise click.UsageError(
+            f"{missing} claims are not measured yet in {store_path or DEFAULT_PATH}: leave --stored out"
+        )
     if readme is not None:
         text = insert(readme.read_text(encoding="utf-8"), summary(entries, how))
         readme.write_text(text, encoding="utf-8")

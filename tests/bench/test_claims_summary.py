@@ -10,6 +10,7 @@ import pytest
 from bench.__main__ import main
 from bench.claims import WORDS, ClaimError, claims, entries_of_rows
 from bench.claims.summary import BEGIN, END, HEAD, insert, summary
+from bench.store import Store
 from tests.bench.test_claims import MEASURED, row
 
 README = Path(__file__).parents[2] / "README.md"
@@ -68,6 +69,15 @@ def test_a_document_without_its_two_markers_is_refused(document, tmp_path, capsy
     out, err = capsys.readouterr()
     assert out == "" and err.count("\n") == 1 and path.read_text() == document
     assert not (tmp_path / "s.sqlite").exists()
+
+
+def test_a_ledger_with_gaps_is_not_put_into_a_document(tmp_path, capsys):
+    store, path = tmp_path / "s.sqlite", tmp_path / "d.md"
+    with Store(store):
+        path.write_text(BEGIN + END)
+    assert main(["claims", "--stored", "--store", str(store), "--readme", str(path)]) == 2
+    assert f"{len(claims())} claims are not measured yet in {store}" in capsys.readouterr().err
+    assert path.read_text() == BEGIN + END
 
 
 def test_names_and_a_readme_exclude_each_other(tmp_path, capsys):
