@@ -72,7 +72,7 @@ class Bench:
         self._lock = threading.Lock()
         self._rates: dict[tuple[str, str, int], Rates | None] = {}
         self._rates_lock = threading.Lock()
-        self._machine = json.dumps(machine.fingerprint(), sort_keys=True)
+        self.machine = json.dumps(machine.fingerprint(), sort_keys=True)
         self._commit = machine.commit()
 
     def __enter__(self) -> Bench:
@@ -183,7 +183,7 @@ class Bench:
             "commit": self._commit,
             "estimator_source": source,
             "method_version": key.METHOD_VERSION,
-            "machine": self._machine,
+            "machine": self.machine,
             "torch_version": torch.__version__,
             "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
         }

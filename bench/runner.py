@@ -267,7 +267,7 @@ class _Run:
                 self.finish(alone.row)
 
         done = self.plan.solo_done
-        ready += [Alone(point, done[name]) for point in points if (name := key_of(point)) in done]
+        ready += [Alone(point, self._taken_up(done[name])) for point in points if (name := key_of(point)) in done]
         waiting = [self.executor.submit(measure, point) for point in points if key_of(point) not in done]
         crowded: list[Point] = []
         for future in as_completed(waiting):
@@ -279,6 +279,12 @@ class _Run:
         for point in crowded:
             settle(measure(point))
         return sorted(ready, key=lambda alone: points.index(alone.point)) if self.timed else []
+
+    def _taken_up(self, row: Row) -> Row:
+        """A row that was begun before, perhaps on another machine: this one's now, since its times will be."""
+        if row["machine"] == self.bench.machine:
+            return row
+        return {**row, "machine": self.bench.machine, "extra": {**(row["extra"] or {}), "begun_on": row["machine"]}}
 
     def _references(self, points: list[Point]) -> dict[Wanted, str]:
         """Have every exact reference of a group computed, once a run; returns those that cannot be had, with why."""

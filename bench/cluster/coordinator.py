@@ -7,9 +7,7 @@ import json
 import queue
 import time
 from collections import Counter, deque
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 from distributed import Future
 
@@ -22,8 +20,7 @@ from bench.cluster.landing import Landing
 from bench.cluster.pace import Pace
 from bench.forecast import order
 from bench.forecast.budget import Budget
-from bench.measure import Bench, Row
-from bench.point import Point
+from bench.measure import Row
 from bench.store import Store
 from bench.window import POINTS_IN_A_WINDOW
 
@@ -60,7 +57,7 @@ def run(
     going = _Run(plan, crew, waiting, landing, Pace(budget or Budget()))
     crew.client.subscribe_topic(duty.TOPIC, lambda event: going.inbox.put(event[1]))
     try:
-        landing.skips(going.skipped())
+        going.skip()
         while going.flights or waiting:
             going.assign()
             going.listen()
@@ -87,10 +84,16 @@ class _Run:
     last_busy: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
-        self.bench = Bench()  # for the identity of rows alone: it starts no process
         self.machines: dict[str, str] = {}  # of members that left
 
     # Out
+
+    def skip(self) -> None:
+        """Write down skipped points, under the first class of machine that could have measured them."""
+        for name, (point, reason) in self.plan.skips.items():
+            kinds, first = self.crew.kinds[point.device], self.crew.classes(point.device)[0]
+            self.landing.unmeasured(point, name, kinds[first], "skipped", reason)
+        self.landing.commit()
 
     def assign(self) -> None:
         """Give every worker without a unit the next one that it can measure in time; what is too dear is left out."""
@@ -220,8 +223,7 @@ class _Run:
         spent_s = time.monotonic() - flight.started
         for name, one in self.waiting.lost(flight, why):
             reason = "two Dask workers failed while it was measured: " + "; ".join(one.deaths)
-            row = self._row_of(one.point, name, self.machines[flight.address])
-            self.landing.add(row | {"outcome": "crashed", "reason": reason, "duration_s": spent_s})
+            self.landing.unmeasured(one.point, name, self.machines[flight.address], "crashed", reason, spent_s)
         self.landing.commit()
 
     def _forget(self, number: int) -> None:
@@ -232,20 +234,9 @@ class _Run:
         future.release()
 
     def stop(self) -> None:
-        """Want no more of what is under way, which ends it on the workers; rows that came are committed."""
+        """Want no more of what is under way, which ends it on the workers."""
         self.drain()
         with contextlib.suppress(Exception):  # Dask's own: the scheduler may have gone
             self.crew.client.unsubscribe_topic(duty.TOPIC)
             for number in list(self.flights):
                 self._forget(number)
-
-    # Rows that nobody measured
-
-    def skipped(self) -> Iterator[Row]:
-        """Skipped points, under the first class of machine that could have measured them."""
-        for name, (point, reason) in self.plan.skips.items():
-            where = self.crew.classes(point.device)[0]
-            yield {**self._row_of(point, name, self.crew.kinds[point.device][where]), "reason": reason}
-
-    def _row_of(self, point: Point, name: str, machine: str) -> dict[str, Any]:
-        return {**self.bench.identity(point), "key": name, "machine": machine}

@@ -116,12 +116,15 @@ def test_a_run_stops_within_a_window_and_goes_on_where_it_was(tmp_path, capsys):
         assert len(kept) == 3 and not store.finished_keys()
         again = runner.plan(points, (), store)
         assert set(again.solo_done) == set(kept) and len(again.todo) == len(points)
+        again.solo_done[kept[0]]["machine"] = "elsewhere"
         solo = []
         with Bench(Limits.of_this_machine(), predict=False) as bench:
             watcher = runner.Watcher(on_solo=lambda row: solo.append(row["key"]))
             assert runner.run(again, store, bench, 1, watcher, Budget(1000.0)) == {"ok": len(points)}
         assert not set(solo) & set(kept) and len(solo) == len(points) - 3
         assert not runner.plan(points, (), store).todo
+        assert {row["machine"] for row in store.rows()} == {bench.machine}  # whose times they are
+        assert [row["key"] for row in store.rows() if row["extra"].get("begun_on") == "elsewhere"] == kept[:1]
 
 
 def test_what_is_left_is_told_by_estimator_with_its_time(tmp_path):

@@ -6,9 +6,11 @@ import time
 from pathlib import Path
 
 import psutil
+import pytest
 
 from bench import runner
-from bench.store import Store
+from bench.cluster.landing import Landing
+from bench.store import Store, StoreError
 from tests.bench.test_dask_unlike import CHEAP
 
 KILLED = """
@@ -58,3 +60,19 @@ def test_rows_are_on_disk_before_their_worker_gets_another_unit(tmp_path):
     with Store(path) as store:
         plan = runner.plan(CHEAP, [], store)
         assert len(plan.solo_done) == 4 and len({plan.todo[name].problem for name in plan.solo_done}) == 2
+
+
+def test_a_row_that_the_store_refuses_costs_no_other_row(tmp_path):
+    told = []
+    with Store(tmp_path / "bench.sqlite") as store:
+        landing = Landing(runner.Plan(), store, runner.Watcher(on_row=told.append))
+        landing.add({"key": "a", "outcome": "ok"})
+        landing.add({"key": "b", "outcome": "ok", "no_such_column": 1})
+        landing.add({"key": "c", "outcome": "ok"}, finished=False)
+        with pytest.raises(StoreError, match="no_such_column"):
+            landing.commit()
+        landing.commit()
+        assert not told and {row["key"]: bool(row["finished"]) for row in store.rows()} == {"a": True, "c": False}
+        landing.add({"key": "c", "outcome": "ok"})
+        landing.commit()
+        assert [row["key"] for row in told] == ["c"] and landing.outcomes == {"ok": 1}
