@@ -12,7 +12,7 @@ from bench.forecast.budget import Budget
 from bench.measure import Bench, Limits
 from bench.store import Store
 from bench.sweep import load
-from bench.verbs import run as verb
+from bench.verbs._account import left
 
 SWEEP = """
 title = "Cheap first"
@@ -131,8 +131,9 @@ def test_what_is_left_is_told_by_estimator_with_its_time(tmp_path):
     points = _points(tmp_path, [4, 8])
     budget = Budget(1.0)
     budget.learn(1.0, 2.0)
-    told = verb._left(points, budget, timed=True)
+    told = left(points, budget, timed=True)
     seconds = 2 * sum(nominal.group_s(group) for group in order.groups(points))
     assert told.startswith("12 points are left (fd_ssm 6, ")
     assert f"about {seconds:.1f} s at this pace; the same command goes on" in told
-    assert "pace" not in verb._left(points[:1], None, timed=True)
+    assert f"about {seconds / 4:.1f} s at this pace" in left(points, budget, timed=True, workers=4)
+    assert "pace" not in left(points[:1], None, timed=True)
