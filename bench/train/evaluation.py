@@ -101,7 +101,7 @@ class Evaluation:
 
 
 def objectives(model: nn.Module, x: Tensor) -> Tensor:
-    """Exact ½‖s‖² + tr ∇s at every row, (B,), without the gradient in θ, which would be most of the time."""
+    """Exact ½‖s‖² + tr ∇s at every row, (B,), without the gradient in θ, which nobody reads."""
     learnt = [p for p in model.parameters() if p.requires_grad]
     try:
         for parameter in learnt:
