@@ -79,7 +79,6 @@ class _Run:
     inbox: queue.SimpleQueue[str | tuple[int, Future]] = field(default_factory=queue.SimpleQueue)
     flights: dict[int, Flight] = field(default_factory=dict)
     futures: dict[int, Future] = field(default_factory=dict)
-    count: int = 0
     looked: float = 0.0
     last_busy: float = field(default_factory=time.monotonic)
 
@@ -110,10 +109,9 @@ class _Run:
                     break
 
     def _send(self, member: Member, unit: dict[str, Charged], done: dict[str, Row], nominal_s: float) -> None:
-        self.count += 1
-        flight = Flight(self.count, member.address, unit, time.monotonic(), nominal_s)
+        flight = Flight(next(self.crew.numbers), member.address, unit, time.monotonic(), nominal_s)
         points = [one.point.to_json() for one in unit.values()]
-        text = json.dumps({"names": flight.names, "points": points, "solo_done": done})
+        text = json.dumps({"names": flight.names, "points": points, "solo_done": done, **self.pace.message()})
         self.machines[member.address] = member.machine
         future = self.crew.client.submit(
             duty.measure,
@@ -176,21 +174,22 @@ class _Run:
         flight = self.flights.get(number)
         if flight is None:
             return
-        why = "it returned without some rows"
+        why, said = "it returned without some rows", {}
         if future.status == "finished":
             try:
-                why = str(future.result(timeout=30).get("failed", why))
+                said = future.result(timeout=30)
+                why = str(said.get("failed", why))
             except Exception as error:
                 why = f"{type(error).__name__}: {error}"
         elif future.status == "error":
             raised = future.exception()
             why = f"{type(raised).__name__}: {raised}"
-        if flight.points:
+        if flight.points and not said.get("out_of_time"):
             for line in self.crew.drop(flight.address, why):
                 self.landing.watcher.on_note(line)
             self._lost(flight, why)
         else:
-            self.pace.landed(flight, self.machines[flight.address])
+            self.pace.landed(flight, self.machines[flight.address], said)
         self._forget(number)
 
     # Lost workers

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import queue
 import threading
 import time
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +53,7 @@ class Crew:
         threads: how many the points ask for at most.
         members: address → worker.
         refused: address → why.
+        numbers: of units, none used twice in a session: Dask keeps what it knows of one for a while.
         kinds: device → hardware class → the fingerprint of the first machine of it that was seen.
     """
 
@@ -62,6 +65,7 @@ class Crew:
     members: dict[str, Member] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
     kinds: dict[str, dict[str, str]] = field(default_factory=dict)
+    numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def __post_init__(self) -> None:
         self._message = self.settings.message(self.session, self.devices)

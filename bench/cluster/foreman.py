@@ -23,6 +23,7 @@ import estimators
 from bench import machine, problems, runner
 from bench.cluster import parcel
 from bench.cluster.proof import proof
+from bench.forecast.budget import Budget
 from bench.measure import Bench, Limits, Row
 from bench.point import Point
 from bench.process import turn
@@ -73,11 +74,11 @@ def _serve(channel: Channel, orders: queue.SimpleQueue[dict[str, Any]]) -> None:
         )
         while True:
             unit = orders.get(timeout=IDLE_S)
-            _measure(unit, channel, bench, settings)
-            channel.send({"done": True})
+            channel.send({"done": True, **_measure(unit, channel, bench, settings)})
 
 
-def _measure(unit: dict[str, Any], channel: Channel, bench: Bench, settings: dict[str, Any]) -> None:
+def _measure(unit: dict[str, Any], channel: Channel, bench: Bench, settings: dict[str, Any]) -> dict[str, Any]:
+    """Measure a unit, if there is a budget as much of it as there is time for; returns what a budget learns from it."""
     points = {name: Point.from_json(line) for name, line in zip(unit["names"], unit["points"], strict=True)}
     for name, point in points.items():
         if runner.key_of(point) != name:
@@ -91,7 +92,12 @@ def _measure(unit: dict[str, Any], channel: Channel, bench: Bench, settings: dic
         channel.send({"begin": [places[runner.key_of(point)] for point in some]})
 
     watcher = runner.Watcher(on_stage=lambda text: channel.send({"stage": text}), on_begin=begin)
-    runner.run(plan, _Outbox(channel), bench, settings["jobs"], watcher, beside=beside, timed=settings["timed"])
+    budget = None if unit["left_s"] is None else Budget(unit["left_s"], unit["factor"])
+    going = plan, _Outbox(channel), bench, settings["jobs"], watcher, budget
+    ended = runner.run(*going, beside=beside, timed=settings["timed"])
+    if budget is None:
+        return {}
+    return {"out_of_time": ended.total() < len(points), "nominal_s": budget.nominal_s, "took_s": budget.took_s}
 
 
 class _Outbox:

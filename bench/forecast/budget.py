@@ -10,13 +10,15 @@ class Budget:
     """A stretch of time that began when the budget was made.
 
     Attributes:
-        factor: seconds that passed for each nominal second done so far; 1 before anything is known.
+        factor: seconds that passed for each nominal second done so far; before anything is done, what was given.
+        nominal_s: of what was done so far.
+        took_s: what that took.
     """
 
-    def __init__(self, seconds: float = math.inf) -> None:
+    def __init__(self, seconds: float = math.inf, factor: float = 1.0) -> None:
         self.ends = time.monotonic() + seconds
-        self.factor = 1.0
-        self._nominal_s = self._took_s = 0.0
+        self.factor = factor
+        self.nominal_s = self.took_s = 0.0
 
     @property
     def left_s(self) -> float:
@@ -29,7 +31,7 @@ class Budget:
 
     def learn(self, nominal_s: float, took_s: float) -> None:
         """Something was done in so many seconds."""
-        self._nominal_s += nominal_s
-        self._took_s += took_s
-        if self._nominal_s > 0:  # 0 where all that was begun was left out
-            self.factor = self._took_s / self._nominal_s
+        self.nominal_s += nominal_s
+        self.took_s += took_s
+        if self.nominal_s > 0:  # 0 where all that was begun was left out
+            self.factor = self.took_s / self.nominal_s

@@ -36,6 +36,15 @@ CHEAP = [point(name, dim) for dim in (4, 6, 8) for name in ("ssm", "fd_ssm")]
 DEAR = replace(point("ssm", 12), draws=10**9)
 
 
+class Overrun(Budget):
+    """Time is up between the coordinator's look and the worker's."""
+
+    left_s = 0.0
+
+    def allows(self, nominal_s: float) -> bool:
+        return True
+
+
 @pytest.fixture
 def crew(tmp_path):
     """A slot of this machine, and a worker whose processor has 64 cores."""
@@ -70,6 +79,8 @@ def test_rows_of_unlike_machines_stay_apart_and_a_budget_leaves_out_what_is_dear
 
     with Store(tmp_path / "bench.sqlite") as store:
         assert not coordinator.run(plan(CHEAP), store, crew, budget=Budget(0.0)) and not list(store.rows())
+        assert not coordinator.run(plan(CHEAP), store, crew, budget=Overrun()) and not list(store.rows())
+        assert len(crew.members) == 2  # a worker that had no time for its unit did nothing wrong
         outcomes = coordinator.run(plan([*CHEAP, DEAR]), store, crew, budget=Budget(24 * 3600.0))
         rows = list(store.rows())
         assert outcomes == Counter(ok=len(CHEAP)) == Counter(row["outcome"] for row in rows)
