@@ -4,7 +4,9 @@
 ``--store PATH``, which keeps it, and goes on from it) and prints the share of points whose peak memory is predicted
 within 10 % and whose step time within 30 %. Memory comes from tracing alone, which no measurement enters. For times
 every dimension and every depth is left out in turn, for all estimators at once; rates are learnt from the others, and
-the points left out are predicted. A last line is for rates alone, as where a store has no rows yet.
+the points left out are predicted. Another line is for rates alone, as where a store has no rows yet. Then this machine
+is described in words, from those rates, as ``plan --device`` reads them, and predicted as a described one: what of that
+path a CPU can check. The last line is for whole points: their seconds in all, as ``plan`` adds them up.
 ``--memory`` measures peaks only: no times, no gradients, and the same answer on any machine.
 """
 
@@ -20,14 +22,19 @@ from typing import Any, NamedTuple
 
 import click
 import numpy as np
+import psutil
 
 from bench import problems, runner
+from bench.forecast import nominal
+from bench.forecast.device import Device, describe
 from bench.forecast.learned import Learned
 from bench.forecast.step_time import StepTime, by_rates
 from bench.forecast.traced import traced
 from bench.measure import Bench, Limits
 from bench.meters.prediction import Prediction
+from bench.meters.rates import Rates
 from bench.point import Point
+from bench.predict import on
 from bench.recommend.holdout import share
 from bench.solo import solo
 from bench.store import Store
@@ -89,6 +96,46 @@ def rates_alone(measured: Iterable[Measured], work: Work, bench: Bench) -> list[
         if rates is not None and (line := point.to_json()) in work:
             found.append(_guess(point, row, by_rates(work[line], rates)))
     return [guess for guess in found if guess is not None]
+
+
+def described(rates: Mapping[str, Rates]) -> Device:
+    """What somebody would write of this machine, to three digits; what its rates leave out costs nothing."""
+
+    def amount(s_per_unit: float, unit: str) -> str:
+        return f"{1 / max(s_per_unit, 1e-30):.2e}{unit}"
+
+    one = next(iter(rates.values()))
+    facts = {
+        "name": "this machine",
+        "kind": "cpu",
+        "memory": f"{psutil.virtual_memory().total}B",
+        "matmul": {dtype: amount(of.s_per_flop, "FLOP/s") for dtype, of in rates.items()},
+        "bandwidth": amount(one.s_per_byte, "B/s"),
+        "launch": f"{max(one.s_per_operation, 1e-12):.2e}s",
+    }
+    return describe(facts, "this machine")
+
+
+def as_described(measured: Iterable[Measured], work: Work, bench: Bench) -> list[Guess]:
+    """Predicted as on a device that is only described."""
+    found = []
+    for point, row in measured:
+        rates = bench.rates(point)
+        if rates is not None and (line := point.to_json()) in work:
+            device = described({point.dtype: rates})
+            found.append(_guess(point, row, on(device)(point, work[line])))
+    return [guess for guess in found if guess is not None]
+
+
+def whole_points(measured: Iterable[Measured], work: Work, bench: Bench) -> list[Guess]:
+    """Seconds of whole points by rates alone: processes, draws, tracing, rounds of timing; references apart."""
+    found = []
+    for point, row in measured:
+        rates = bench.rates(point)
+        if rates is not None and (line := point.to_json()) in work:
+            seconds = nominal.point_at(point, by_rates(work[line], rates).seconds)
+            found.append(Guess(seconds, row["duration_s"], point.label))
+    return found
 
 
 def _guess(point: Point, row: Mapping[str, Any], step: StepTime | None) -> Guess | None:
@@ -159,6 +206,12 @@ def main(sweep: str, path: Path | None, memory_only: bool) -> None:
         if not memory_only:
             click.echo(told("step time, sizes left out", times(measured, work), TIME_WITHIN))
             click.echo(told("step time by rates alone", rates_alone(measured, work, bench), TIME_WITHIN))
+            click.echo(told("step time by a description", as_described(measured, work, bench), TIME_WITHIN))
+            found = whole_points(measured, work, bench)
+            click.echo(told("whole points", found, TIME_WITHIN))
+            if found:
+                predicted, took = sum(guess.predicted for guess in found), sum(guess.measured for guess in found)
+                click.echo(f"whole points in all: {predicted:.0f} s predicted, {took:.0f} s measured")
 
 
 if __name__ == "__main__":

@@ -11,11 +11,14 @@ import pytest
 
 from bench import machine, measure
 from bench.__main__ import main
+from bench.figures import plan_accuracy
 from bench.forecast import device
 from bench.forecast.learned import Learned
+from bench.forecast.step_time import by_rates
 from bench.forecast.traced import traced
 from bench.measure import Bench
 from bench.meters.prediction import TOO_LONG, Prediction
+from bench.meters.rates import Rates
 from bench.point import Point, ProblemSpec
 from bench.sweep import load
 from bench.verbs import plan as verb
@@ -115,6 +118,21 @@ def test_a_described_gpu_launches_ahead_and_a_cpu_does_not():
     assert cpu.step_time(BIG, "float32").seconds == pytest.approx(0.2 + 5e-3)
     step = gpu.step_time(BIG, "bfloat16")
     assert step.high_s / step.seconds == pytest.approx(2) == step.seconds / step.low_s
+
+
+def test_this_machine_described_in_words_is_predicted_as_by_its_rates():
+    rates = Rates(1e11, s_per_flop=1 / 4e10, s_per_byte=1 / 9e9, s_per_operation=4.5e-6)
+    for work in (BIG, SMALL):
+        told = plan_accuracy.described({"float32": rates}).step_time(work, "float32").seconds
+        assert told == pytest.approx(by_rates(work, rates).seconds, rel=0.01)  # three digits
+
+
+def test_a_rate_of_zero_is_described_too():
+    """A fit may find that moving bytes costs nothing."""
+    rates = Rates(1e11, s_per_flop=1 / 4e10, s_per_byte=0.0, s_per_operation=0.0)
+    assert plan_accuracy.described({"float32": rates}).step_time(BIG, "float32").seconds == pytest.approx(
+        by_rates(BIG, rates).seconds, rel=0.01
+    )
 
 
 WRONG = [
