@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 import estimators
 from bench import key, machine, runner, sweep
-from bench.cluster import connect, parcel
+from bench.cluster import connect, parcel, slots
 from bench.cluster.crew import Member
 from bench.cluster.flights import Charged, Flight, Waiting
 from bench.point import Point, ProblemSpec
@@ -93,6 +93,7 @@ def test_workers_killed_amid_points_cost_no_row(points, tmp_path):
             refused = crew.assemble()
             plan = runner.plan(*points, store, classes=crew.classes)
             outcomes = coordinator.run(plan, store, crew, runner.Watcher(on_note=notes.append))
+            pinned = client.run(os.sched_getaffinity, 0, workers=list(crew.members))  # some were started anew
         finally:
             stranger.kill()
             stranger.wait()
@@ -110,6 +111,7 @@ def test_workers_killed_amid_points_cost_no_row(points, tmp_path):
         ("ssm", 6, "ok"),
     ]
     assert outcomes == Counter(ok=3, skipped=2, crashed=1)
+    assert pinned and all(sorted(cores) in map(sorted, slots.shares(2)) for cores in pinned.values())
     assert len({row["key"] for row in rows}) == 6 and all(row["finished"] for row in rows)
     assert sum("is lost" in note for note in notes) == 3 == len(notes), notes
     for row in rows:
@@ -158,6 +160,18 @@ def test_a_second_death_is_given_up_and_so_is_a_unit_that_dies_twice_before_its_
     again = Flight(2, "tcp://b:1", whole.points, 0.0)
     waiting.take(WORKER)
     assert [name for name, _ in waiting.lost(again, "gone")] == ["a", "b"] and not waiting
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
+def test_slots_have_equal_parts_of_the_cores_with_whole_physical_cores_in_one(count, monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1, 2, 3, 4, 5, 6, 7})
+    monkeypatch.setattr(slots, "_place", lambda core: (0, core % 4, core))  # core and core + 4 are threads of one
+    parts = slots.shares(count)
+    assert {len(part) for part in parts} == {8 // count} and len(set().union(*parts)) == 8 // count * count
+    if count == 2:
+        assert [{core % 4 for core in part} for part in parts] == [{0, 1}, {2, 3}]
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {3})
+    assert slots.shares(count) == [[3]] * count
 
 
 def test_units_go_to_workers_that_have_their_device_and_cores():
