@@ -211,7 +211,7 @@ class _Run:
             self.landing.watcher.on_note(f"worker {flight.address} is lost; what it had not finished goes elsewhere")
             self._lost(flight, "the worker is gone")
             self._forget(flight.number)
-        if self.flights or any(map(self.waiting.suits, self.crew.members.values())):
+        if self.flights or not self.waiting or any(map(self.waiting.suits, self.crew.members.values())):
             self.last_busy = time.monotonic()
             return
         self.landing.watcher.on_stage("waiting for a worker")
