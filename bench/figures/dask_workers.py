@@ -132,8 +132,11 @@ def _measure(some: list[Point], crew: Crew) -> float:
         coordinator.run(runner.plan(some, [], store, classes=crew.classes), store, crew)
         took_s = time.perf_counter() - started
         rows = list(store.rows())
-    if len(rows) != len(some) or any(row["outcome"] != "ok" for row in rows):
-        raise SystemExit("not every point ended ok")
+    for row in rows:
+        if row["outcome"] != "ok":
+            raise SystemExit(f"{row['estimator']} ended {row['outcome']}: {row['reason']}")
+    if len(rows) != len(some):
+        raise SystemExit(f"{len(some) - len(rows)} points have no row")
     return took_s
 
 
