@@ -180,7 +180,7 @@ def _timing(compared: Compared, is_baseline: bool) -> tuple[str, str, str, str]:
     if compared.verdict is None:
         return time, "1" if is_baseline else "–", "", "baseline" if is_baseline else "no baseline"
     v = compared.verdict
-    return time, f"{v.ratio:.3f}", f"{v.low:.3f} to {v.high:.3f}", v.word
+    return time, f"{v.ratio:.3f}", f"{v.low:.3f}–{v.high:.3f}", v.word
 
 
 def _accuracy(row: Row | None) -> tuple[str, str, str]:

@@ -273,7 +273,7 @@ def test_in_eighty_columns_no_number_is_cut(machine, monkeypatch, capsys):
     compare._print(found, [row, row], "step")
     lines = capsys.readouterr().out.splitlines()
     v = found[1].verdict
-    numbers = [f"{v.ratio:.3f}", f"{v.low:.3f}", "to", f"{v.high:.3f}", v.word, "123.45", "MiB", "<", "3.4e-05", "0.25"]
+    numbers = [f"{v.ratio:.3f}", f"{v.low:.3f}–{v.high:.3f}", v.word, "123.45", "MiB", "<", "3.4e-05", "0.25"]
     assert max(map(len, lines)) <= 80
     assert any(line.split()[-len(numbers) :] == numbers for line in lines)
     named = "".join(line.split("  ")[0].strip() for line in lines[5:])
