@@ -113,17 +113,25 @@ class Bench:
         check_origins(server.origins)
         return server
 
-    def open(self, worker: Worker, point: Point) -> None:
-        """Load a point into a worker.
+    def open(self, worker: Worker, point: Point, yardstick: dict[str, str] | None = None) -> None:
+        """Load a point into a worker, and if asked, what its draws will be held against.
 
         Raises:
             Failed: the worker says why not.
             Ended: it died of it.
         """
-        answer = worker.ask({"do": "open", **self._opening(point)}, self.limits.timeout_s)
+        answer = worker.ask({"do": "open", **self._opening(point), "yardstick": yardstick}, self.limits.timeout_s)
         if "outcome" in answer:
             raise Failed(answer["outcome"], answer["reason"])
-        check_origins(answer)
+        self.accept(answer)
+
+    def accept(self, origins: dict[str, Any]) -> None:
+        """Refuse a worker that imported other code than it should have.
+
+        Raises:
+            StartError: it did.
+        """
+        check_origins(origins)
 
     def _opening(self, point: Point) -> dict[str, Any]:
         seen = replace(point, device=visibility.within(point.device))

@@ -248,10 +248,11 @@ class _Run:
         ready: list[Alone] = []
 
         def measure(point: Point) -> Alone:
-            beforehand = opened(self.bench, point) if point.problem in self.light else None  # while others are measured
+            exact, noised = (no_reference.get(wanted, "") for wanted in _wanted(point))
+            light = point.problem in self.light
+            beforehand = opened(self.bench, point, exact, noised) if light else None  # while others are measured
             with gate:
                 self.watcher.on_begin([point])
-                exact, noised = (no_reference.get(wanted, "") for wanted in _wanted(point))
                 keep = self.timed and places.acquire(blocking=False)
                 alone = solo(self.bench, point, exact, keep, noised, beforehand)
             if alone.light:

@@ -47,12 +47,15 @@ class Alone:
     light: bool = False
 
 
-def opened(bench: Bench, point: Point) -> Opened:
-    """A fresh worker with a point open, waiting: what can be done while another point is still being measured."""
+def opened(bench: Bench, point: Point, reference_problem: str = "", no_noised_reference: str = "") -> Opened:
+    """A fresh worker with a point open, waiting: what can be done while another point is still being measured.
+
+    It has loaded what the point's draws are held against, if anything is.
+    """
     started = time.monotonic()
     worker, failure = bench.worker(point.device), None
     try:
-        bench.open(worker, point)
+        bench.open(worker, point, _yardstick(reference_problem, no_noised_reference))
         worker.pause()
     except (Failed, Ended) as why:
         failure = why
@@ -78,7 +81,7 @@ def solo(
         no_noised_reference: why a denoising objective is not held against one at noised rows too, if it is not.
         beforehand: the point, already `opened`.
     """
-    ready = beforehand or opened(bench, point)
+    ready = beforehand or opened(bench, point, reference_problem, no_noised_reference)
     worker, started = ready.worker, time.monotonic() - ready.spent_s
     row: Row = {**bench.identity(point), "extra": {"limits": bench.limits.describe(point.device)}}
     parts: Row = {}
@@ -86,8 +89,8 @@ def solo(
         if ready.failure is not None:
             raise ready.failure
         worker.resume()
-        asked = {"reference": not reference_problem, "no_noised_reference": no_noised_reference}
-        ending = worker.ask({"do": "solo", **asked}, bench.limits.timeout_s, parts.update)
+        request = {"do": "solo", "yardstick": _yardstick(reference_problem, no_noised_reference)}
+        ending = worker.ask(request, bench.limits.timeout_s, parts.update)
         outcome, reason = ending["outcome"], ending["reason"]
     except (Failed, Ended) as failure:
         outcome, reason = failure.outcome, failure.reason
@@ -107,6 +110,11 @@ def solo(
         _predict(bench, point, row)
     row |= {"outcome": outcome, "reason": reason, "duration_s": time.monotonic() - started}
     return Alone(point, row, worker if stays else None, light)
+
+
+def _yardstick(reference_problem: str, no_noised_reference: str) -> dict[str, str] | None:
+    """What a worker is asked to hold draws against; nothing where there is no reference."""
+    return None if reference_problem else {"no_noised_reference": no_noised_reference}
 
 
 def _predict(bench: Bench, point: Point, row: Row) -> None:

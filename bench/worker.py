@@ -34,6 +34,7 @@ from bench.point import Point, ProblemSpec
 from bench.problems import fixed_function
 from bench.process import limits
 from bench.process.channel import Channel, Closed
+from bench.references import Reference
 
 DTYPES = {name: getattr(torch, name) for name in ("float32", "float64", "bfloat16", "float16")}
 
@@ -91,6 +92,9 @@ def failure(error: BaseException) -> dict[str, str]:
     return {"outcome": "out_of_memory" if out_of_memory else "error", "reason": reason[:2000]}
 
 
+_Yardstick = tuple[Subject, Reference, Reference | None, dict[str, str]]  # the twin; exact; at noised rows, or why not
+
+
 class _Desk:
     """The one point this worker is open for."""
 
@@ -108,6 +112,7 @@ class _Desk:
             "train": self.train,
         }
         self.clocks: dict[str, clock.Clock] = {}
+        self.yardstick: _Yardstick | None = None
 
     def part(self, **columns: Any) -> None:
         """Send columns that are known already."""
@@ -129,6 +134,10 @@ class _Desk:
             self.subject: Any = anchor.PlainStep(self.problem)
         else:
             self.subject = Subject(estimators.get(point.estimator), self.problem, point.order, point.options)
+        self.yardstick = None
+        if request.get("yardstick"):
+            with contextlib.suppress(Exception):  # the solo pass meets it too, and says so
+                self.yardstick = self._yardstick(**request["yardstick"])
         return origins()
 
     def solo(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -159,16 +168,22 @@ class _Desk:
             self._gpu()
         if not_finite:
             return {"outcome": "nonfinite", "reason": not_finite}
-        if request["reference"]:
+        if request["yardstick"]:
             try:
-                self.part(**self._accuracy(request["no_noised_reference"]))
+                self.part(**self._accuracy(**request["yardstick"]))
             except accuracy.NotFinite as error:
                 return {"outcome": "nonfinite", "reason": str(error)}
         if changed := before.changes(self.problem):
             return {"outcome": "error", "reason": "it changed " + ", ".join(changed)}
         return {"outcome": "ok", "reason": ""}
 
-    def _accuracy(self, no_noised_reference: str) -> dict[str, Any]:
+    def _accuracy(self, **asked: Any) -> dict[str, Any]:
+        twin, reference, noised, why_not = self.yardstick or self._yardstick(**asked)
+        self.yardstick = None
+        return {**accuracy.accuracy(self.subject, twin, reference, self.point.draws, noised), **why_not}
+
+    def _yardstick(self, no_noised_reference: str) -> _Yardstick:
+        """What draws are held against."""
         point = self.point
         sigma = point.options.get("sigma")
         which = (point.problem, point.quantity, point.order)
@@ -183,7 +198,7 @@ class _Desk:
                 noised = references.load_or_compute(*which, "smoothed", sigma)
             except NotImplementedError as error:
                 why_not = {"no_noised_reference": str(error)}
-        return {**accuracy.accuracy(self.subject, twin, reference, point.draws, noised), **why_not}
+        return twin, reference, noised, why_not
 
     def _convergence(self) -> None:
         problem = self.problem

@@ -23,7 +23,7 @@ from bench.diff.gradient import gradient_change
 from bench.measure import Bench, Limits
 from bench.point import Point
 from bench.process import visibility
-from bench.process.workers import ROOT, Ended, ForkServer, Launcher, Spawner, StartError, Worker
+from bench.process.workers import ROOT, Ended, ForkServer, Launcher, Spawner, StartError
 from bench.solo import solo
 from bench.timing import LIVE_WORKERS, Failed
 
@@ -90,15 +90,12 @@ class CommitBench(Bench):
         """The two commits' workers come from two servers, which differ by a per cent: each launch has new ones."""
         self.close()
 
-    def open(self, worker: Worker, point: Point) -> None:
-        """As `Bench.open`; the origins that count are the folder's."""
-        answer = worker.ask({"do": "open", **self._opening(point)}, self.limits.timeout_s)
-        if "outcome" in answer:
-            raise Failed(answer["outcome"], answer["reason"])
-        if Path(answer["estimators"]).parent != self.folder / "estimators":
-            raise StartError(f"a worker imported {answer['estimators']}, not the estimators in {self.folder}")
-        if answer["bench"] != os.path.realpath(bench.__file__):
-            raise StartError(f"a worker imported bench from {answer['bench']}, not from {bench.__file__}")
+    def accept(self, origins: dict[str, Any]) -> None:
+        """As `Bench.accept`; the estimators that count are the folder's."""
+        if Path(origins["estimators"]).parent != self.folder / "estimators":
+            raise StartError(f"a worker imported {origins['estimators']}, not the estimators in {self.folder}")
+        if origins["bench"] != os.path.realpath(bench.__file__):
+            raise StartError(f"a worker imported bench from {origins['bench']}, not from {bench.__file__}")
 
     def gradients(self, point: Point, folder: Path) -> np.ndarray | str:
         """Block means of the point's gradient draws, (K, P); or why there are none."""

@@ -127,8 +127,8 @@ def test_windows_of_a_problem_have_one_anchor_and_at_most_three_points(bench, mo
 def _recorded(monkeypatch, log):
     """Have the runner write down when a point is opened, and when it is measured."""
 
-    def watched_opened(bench, point):
-        found = solo_pass.opened(bench, point)
+    def watched_opened(bench, point, *rest):
+        found = solo_pass.opened(bench, point, *rest)
         log.append(("opened", point.estimator))
         return found
 
