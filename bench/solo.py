@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bench.columns import NAMES
 from bench.measure import Bench, Row
 from bench.point import Point
-from bench.process.workers import Ended, Worker
+from bench.process.workers import Ended, Worker, dismiss
 from bench.timing import Failed
 
 PREDICTION_TOLERANCE = 0.1
@@ -99,6 +99,8 @@ def solo(
     if stays:
         worker.pause()
         row["output"] = worker.printed()
+    elif light:
+        (row["output"],) = dismiss([worker])
     else:
         row["output"] = worker.close()
     for name in [name for name in parts if name not in NAMES]:

@@ -6,7 +6,8 @@ quarter, and what the coordinator's and the fork-server's resident memory gain a
 through samples after the first fifth, in which caches fill (SQLite's own pages, 2 MiB, take some 500 points, and 1500
 with ``--no-time``, so shorter runs show that). Kernel is as in `bench.figures.overhead`; exact references,
 anchors and starting are overhead here. The same command with ``--store`` goes on where it was stopped, and then tells
-of the points that it measured itself. A point takes 0.6 s, most of it kernel: 10 000 take nearly two hours.
+of the points that it measured itself. A point takes 0.6 s, most of it kernel: 10 000 take nearly two hours, and with
+``--no-time`` ten minutes.
 
 Wanted: overhead at most 60 ms a point, memory flat, every row there once.
 """
@@ -91,9 +92,9 @@ class Progress:
             late = [sample for sample in self.samples if sample[0] > WARMING * count]
             if len(late) > 2:
                 fit = stats.linregress([sample[0] for sample in late], [sample[place] / 2**20 for sample in late])
-                half = stats.t.ppf(0.975, len(late) - 2) * fit.stderr
+                half = stats.t.ppf(0.975, len(late) - 2) * np.nan_to_num(fit.stderr)  # NaN where nothing changed at all
                 click.echo(
-                    f"{name}: {late[-1][place] / 2**20:.1f} MiB, {1000 * fit.slope:+.2f} ± {1000 * half:.2f} MiB "
+                    f"{name}: {late[-1][place] / 2**20:.1f} MiB, {1000 * fit.slope:+.3f} ± {1000 * half:.3f} MiB "
                     "a thousand points (wanted: flat)"
                 )
 

@@ -156,10 +156,15 @@ def _diverged(store: Store, name: str, target: str = "sm") -> str:
     """Says so where the objective ended above where it began, by more than three standard errors of its mean.
 
     An estimator with a target of its own may have come down to that, where it lies above: the reason names the target.
+    One that first fell may have learnt its rows by heart, since the objective is of held-out ones: the lowest is named.
     """
     seen = list(store.training_points(name))
-    rise = seen[-1]["objective"] - seen[0]["objective"]
-    if rise > 3 * (seen[0]["objective_error"] or 0.0):
+    first, last = seen[0]["objective"], seen[-1]["objective"]
+    error = 3 * (seen[0]["objective_error"] or 0.0)
+    if last - first > error:
+        lowest = min(seen, key=lambda point: point["objective"])
+        fell = first - lowest["objective"] > error
+        before = f", after {lowest['objective']:.4g} at step {lowest['steps']}" if fell else ""
         own = "" if target == "sm" else f"; what it trains for is another objective, {target}"
-        return f"diverged: the exact objective rose from {seen[0]['objective']:.4g} to {seen[-1]['objective']:.4g}{own}"
+        return f"diverged: the exact objective rose from {first:.4g} to {last:.4g}{before}{own}"
     return ""

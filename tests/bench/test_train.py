@@ -242,6 +242,10 @@ def test_a_run_that_ends_above_its_start_says_so(tmp_path):
         assert runner._diverged(store, "a") == "" and "rose from 1 to 1.4" in runner._diverged(store, "b")
         assert runner._diverged(store, "b").endswith("1.4")
         assert runner._diverged(store, "b", "dsm").endswith("1.4; what it trains for is another objective, dsm")
+        for place, (steps, objective) in enumerate(((0, 1.0), (7, -2.0), (9, 1.4))):
+            point = {"place": place, "steps": steps, "objective": objective, "objective_error": 0.1}
+            store.put_training({"key": "c"}, point)
+        assert runner._diverged(store, "c").endswith("to 1.4, after -2 at step 7")
 
 
 def test_keys_tell_runs_apart_and_contests_join_them():
