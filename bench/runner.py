@@ -22,7 +22,7 @@ from bench.forecast.budget import Budget
 from bench.measure import Bench, Row
 from bench.point import Point, ProblemSpec
 from bench.process.workers import dismiss
-from bench.solo import Alone, opened, solo
+from bench.solo import Alone, opened, solo, yardstick
 from bench.store import Store
 from bench.timing import Entry
 from bench.window import POINTS_IN_A_WINDOW, opened_anchor, time_window
@@ -250,7 +250,7 @@ class _Run:
         def measure(point: Point) -> Alone:
             exact, noised = (no_reference.get(wanted, "") for wanted in _wanted(point))
             light = point.problem in self.light
-            beforehand = opened(self.bench, point, exact, noised) if light else None  # while others are measured
+            beforehand = opened(self.bench, point, yardstick(exact, noised)) if light else None  # while others go on
             with gate:
                 self.watcher.on_begin([point])
                 keep = self.timed and places.acquire(blocking=False)

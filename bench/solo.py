@@ -47,15 +47,15 @@ class Alone:
     light: bool = False
 
 
-def opened(bench: Bench, point: Point, reference_problem: str = "", no_noised_reference: str = "") -> Opened:
+def opened(bench: Bench, point: Point, against: dict[str, str] | None = None) -> Opened:
     """A fresh worker with a point open, waiting: what can be done while another point is still being measured.
 
-    It has loaded what the point's draws are held against, if anything is.
+    With a `yardstick` it has loaded that too; else it does so after the memory of the point is measured.
     """
     started = time.monotonic()
     worker, failure = bench.worker(point.device), None
     try:
-        bench.open(worker, point, _yardstick(reference_problem, no_noised_reference))
+        bench.open(worker, point, against)
         worker.pause()
     except (Failed, Ended) as why:
         failure = why
@@ -81,7 +81,7 @@ def solo(
         no_noised_reference: why a denoising objective is not held against one at noised rows too, if it is not.
         beforehand: the point, already `opened`.
     """
-    ready = beforehand or opened(bench, point, reference_problem, no_noised_reference)
+    ready = beforehand or opened(bench, point)
     worker, started = ready.worker, time.monotonic() - ready.spent_s
     row: Row = {**bench.identity(point), "extra": {"limits": bench.limits.describe(point.device)}}
     parts: Row = {}
@@ -89,7 +89,7 @@ def solo(
         if ready.failure is not None:
             raise ready.failure
         worker.resume()
-        request = {"do": "solo", "yardstick": _yardstick(reference_problem, no_noised_reference)}
+        request = {"do": "solo", "yardstick": yardstick(reference_problem, no_noised_reference)}
         ending = worker.ask(request, bench.limits.timeout_s, parts.update)
         outcome, reason = ending["outcome"], ending["reason"]
     except (Failed, Ended) as failure:
@@ -114,7 +114,7 @@ def solo(
     return Alone(point, row, worker if stays else None, light)
 
 
-def _yardstick(reference_problem: str, no_noised_reference: str) -> dict[str, str] | None:
+def yardstick(reference_problem: str = "", no_noised_reference: str = "") -> dict[str, str] | None:
     """What a worker is asked to hold draws against; nothing where there is no reference."""
     return None if reference_problem else {"no_noised_reference": no_noised_reference}
 

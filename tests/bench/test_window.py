@@ -124,6 +124,29 @@ def test_windows_of_a_problem_have_one_anchor_and_at_most_three_points(bench, mo
         assert row["extra"]["quality"] in ("stable", "noisy")
 
 
+@pytest.mark.parametrize("why_not", ["", "not asked for"])
+def test_a_point_opened_beforehand_has_the_same_numbers(bench, why_not):
+    point = _point("dsm")
+    assert bench.reference(SPEC, "score_matching", 2, "dsm", 1) == ""
+    ahead = solo(bench, point, "", False, why_not, solo_pass.opened(bench, point, solo_pass.yardstick("", why_not))).row
+    row = solo(bench, point, no_noised_reference=why_not).row
+    assert ahead["outcome"] == row["outcome"] == "ok"
+    columns = (
+        "grad_bias",
+        "grad_bias_low",
+        "grad_bias_high",
+        "grad_std",
+        "grad_rounding",
+        "peak_step_bytes",
+        "reference",
+    )
+    assert {name: ahead[name] for name in columns} == {name: row[name] for name in columns}
+    for one in (ahead, row):
+        assert one["extra"].get("no_noised_reference", "") == why_not and ("noised_grad_bias" in one["extra"]) != bool(
+            why_not
+        )
+
+
 def _recorded(monkeypatch, log):
     """Have the runner write down when a point is opened, and when it is measured."""
 
