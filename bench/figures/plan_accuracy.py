@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -88,13 +88,17 @@ def times(measured: Sequence[Measured], work: Work) -> list[Guess]:
     return [guess for guess in found if guess is not None]
 
 
-def rates_alone(measured: Iterable[Measured], work: Work, bench: Bench) -> list[Guess]:
-    """Predicted by the rates of this machine, without a row."""
-    found = []
+def at_rates(measured: Iterable[Measured], work: Work, bench: Bench) -> Iterator[tuple[Measured, Prediction, Rates]]:
+    """Every point that was traced, with what its step does and the rates of this machine for it."""
     for point, row in measured:
         rates = bench.rates(point)
         if rates is not None and (line := point.to_json()) in work:
-            found.append(_guess(point, row, by_rates(work[line], rates)))
+            yield (point, row), work[line], rates
+
+
+def rates_alone(measured: Iterable[Measured], work: Work, bench: Bench) -> list[Guess]:
+    """Predicted by the rates of this machine, without a row."""
+    found = (_guess(*seen, by_rates(does, rates)) for seen, does, rates in at_rates(measured, work, bench))
     return [guess for guess in found if guess is not None]
 
 
@@ -118,24 +122,19 @@ def described(rates: Mapping[str, Rates]) -> Device:
 
 def as_described(measured: Iterable[Measured], work: Work, bench: Bench) -> list[Guess]:
     """Predicted as on a device that is only described."""
-    found = []
-    for point, row in measured:
-        rates = bench.rates(point)
-        if rates is not None and (line := point.to_json()) in work:
-            device = described({point.dtype: rates})
-            found.append(_guess(point, row, on(device)(point, work[line])))
+    found = (
+        _guess(point, row, on(described({point.dtype: rates}))(point, does))
+        for (point, row), does, rates in at_rates(measured, work, bench)
+    )
     return [guess for guess in found if guess is not None]
 
 
 def whole_points(measured: Iterable[Measured], work: Work, bench: Bench) -> list[Guess]:
     """Seconds of whole points by rates alone: processes, draws, tracing, rounds of timing; references apart."""
-    found = []
-    for point, row in measured:
-        rates = bench.rates(point)
-        if rates is not None and (line := point.to_json()) in work:
-            seconds = nominal.point_at(point, by_rates(work[line], rates).seconds)
-            found.append(Guess(seconds, row["duration_s"], point.label))
-    return found
+    return [
+        Guess(nominal.point_at(point, by_rates(does, rates).seconds), row["duration_s"], point.label)
+        for (point, row), does, rates in at_rates(measured, work, bench)
+    ]
 
 
 def _guess(point: Point, row: Mapping[str, Any], step: StepTime | None) -> Guess | None:

@@ -45,7 +45,7 @@ class Subject:
         return self.flat_gradients([gradients])[0]
 
     def flat_gradients(self, draws: Sequence[tuple[Tensor | None, ...]]) -> Tensor:
-        """∇θ of several draws as float64 rows on the CPU, (m, P): a tensor's operation for each parameter, not draw."""
+        """∇θ of m draws as float64 rows on the CPU, (m, P), as `flat_gradient` has one; few calls of torch for all."""
         pieces = [
             torch.stack([torch.zeros_like(parameter) if one is None else one for one in every]).reshape(len(draws), -1)
             for parameter, *every in zip(self.problem.parameters, *draws, strict=True)

@@ -46,14 +46,14 @@ READY = {"ready": 1}
 
 
 def test_a_rehearsal_is_not_counted():
-    worker = _worker((0.6, READY), (0, {"answer": "first"}), (0.1, {"answer": "second"}))
-    assert worker.ask({"do": "open"}, 0.3, sample_s=0.02) == "first"
-    assert worker.ask({"do": "solo"}, 0.3, sample_s=0.02) == "second"
+    worker = _worker((1.5, READY), (0, {"answer": "first"}), (0.1, {"answer": "second"}))
+    assert worker.ask({"do": "open"}, 1.0, sample_s=0.02) == "first"
+    assert worker.ask({"do": "solo"}, 1.0, sample_s=0.02) == "second"
 
 
 @pytest.mark.parametrize(
     ("every_s", "meanwhile", "times"),
-    [(0.1, READY, 20), (0.1, {"part": {}}, 20), (0, {"part": {}}, 1000)],
+    [(0.1, READY, 200), (0.1, {"part": {}}, 200), (0, {"part": {}}, 10_000)],
     ids=["ready again and again", "parts", "a flood of parts"],
 )
 def test_whoever_is_there_has_its_time_and_no_more(every_s, meanwhile, times):
@@ -62,7 +62,7 @@ def test_whoever_is_there_has_its_time_and_no_more(every_s, meanwhile, times):
     with pytest.raises(Ended) as ended:
         worker.ask({"do": "solo"}, 0.3, on_part=lambda _: time.sleep(0.002), sample_s=0.02)  # more comes than is read
     assert (ended.value.outcome, ended.value.reason) == ("timeout", "no answer within 0.3 s")
-    assert time.monotonic() - started < 1.5 and worker.launcher.killed == os.getpid()
+    assert time.monotonic() - started < 10 and worker.launcher.killed == os.getpid()
 
 
 def test_a_worker_that_never_comes_is_given_up(monkeypatch):
